@@ -1,0 +1,106 @@
+"""Plain data from YAML text, remembering the line and column of every key and item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+MAX_BYTES = 1_000_000
+
+Location = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with the text; line and column count from 1."""
+
+    line: int
+    column: int
+    message: str
+
+
+@dataclass
+class YamlSource:
+    """The data of a YAML text, where each part of it stands, and what is wrong with its form."""
+
+    data: Any = None
+    positions: dict[Location, tuple[int, int]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def position(self, location: Location) -> tuple[int, int]:
+        """Line and column of a part, or of the nearest part around it."""
+        known = tuple(step for step in location if isinstance(step, str | int))
+        while known and known not in self.positions:
+            known = known[:-1]
+        return self.positions.get(known, (1, 1))
+
+
+def read_yaml(text: str) -> YamlSource:
+    """Read one YAML document without running anything in it: no tags, no aliases, no duplicate keys.
+
+    Nothing is expanded: `${{ }}` and `$NAME` stay as they are written.
+    """
+    source = YamlSource()
+    if len(text) > MAX_BYTES:
+        source.problems.append(Problem(1, 1, f"larger than {MAX_BYTES:,} characters"))
+        return source
+    try:
+        if _refuse_aliases(text, source):
+            return source
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is not None:
+            source.data = _build(root, (), source)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        source.problems.append(Problem(line, column, f"not valid YAML: {error.problem}"))
+    except yaml.YAMLError as error:
+        source.problems.append(Problem(1, 1, f"not valid YAML: {str(error).splitlines()[0]}"))
+    except RecursionError:
+        source.problems.append(Problem(1, 1, "not valid YAML: nested too deeply"))
+    return source
+
+
+def _refuse_aliases(text: str, source: YamlSource) -> bool:
+    """Aliases can blow a small file up to gigabytes, so none is followed."""
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            mark = event.start_mark
+            message = f"aliases (*{event.anchor}) are not allowed here: write the part out"
+            source.problems.append(Problem(mark.line + 1, mark.column + 1, message))
+    return bool(source.problems)
+
+
+def _build(node: yaml.Node, location: Location, source: YamlSource) -> Any:
+    mark = node.start_mark
+    source.positions.setdefault(location, (mark.line + 1, mark.column + 1))
+    if isinstance(node, yaml.SequenceNode):
+        return [_build(item, (*location, i), source) for i, item in enumerate(node.value)]
+    if not isinstance(node, yaml.MappingNode):
+        return _scalar(node, source)
+    mapping: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        start = key_node.start_mark
+        key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else None
+        if key is None or key in mapping:
+            what = "a key must be plain text" if key is None else f'the key "{key}" is there twice'
+            source.problems.append(Problem(start.line + 1, start.column + 1, what))
+            continue
+        source.positions[(*location, key)] = (start.line + 1, start.column + 1)
+        mapping[key] = _build(value_node, (*location, key), source)
+    return mapping
+
+
+def _scalar(node: yaml.Node, source: YamlSource) -> Any:
+    loader = yaml.SafeLoader("")
+    try:
+        return loader.construct_object(node)
+    except (yaml.YAMLError, ValueError) as error:
+        problem = getattr(error, "problem", None) or error
+        mark = node.start_mark
+        source.problems.append(Problem(mark.line + 1, mark.column + 1, str(problem)))
+        return None
+    finally:
+        loader.dispose()

@@ -1,0 +1,89 @@
+"""Running a .tflite on this machine's CPU with litert; int8 models take and give real values."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+# The kernels that litert chooses by itself on a CPU; the report names them.
+KERNELS = "xnnpack"
+
+
+class Runner:
+    """One model, ready to run sample by sample.
+
+    Inputs and outputs are named as in the model's signature. A quantized input is quantized with
+    its own scale and zero point, q = clip(round(x / scale) + zero point), and a quantized output
+    dequantized, x = scale * (q - zero point) (TFLite 8-bit quantization specification).
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        inputs: dict[str, int],
+        outputs: dict[str, int],
+        *,
+        keep_all_tensors: bool = False,
+    ) -> None:
+        """Load a model.
+
+        Args:
+            path: the .tflite.
+            inputs: tensor index of each input by name (`TfliteModel.input_names`).
+            outputs: tensor index of each output by name.
+            keep_all_tensors: keep the values of inner tensors readable after `run`.
+        """
+        from ai_edge_litert.interpreter import Interpreter
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # keep_all_tensors is meant, whatever it costs
+            self._interpreter = Interpreter(
+                str(path), num_threads=1, experimental_preserve_all_tensors=keep_all_tensors
+            )
+        self._interpreter.allocate_tensors()
+        details = {
+            int(item["index"]): item
+            for item in (
+                *self._interpreter.get_input_details(),
+                *self._interpreter.get_output_details(),
+            )
+        }
+        self._inputs = {name: details[index] for name, index in inputs.items()}
+        self._outputs = {name: details[index] for name, index in outputs.items()}
+
+    def run(self, sample: dict[str, Array]) -> dict[str, Array]:
+        """Real-valued outputs, each with a batch dimension of 1, for one sample."""
+        for name, detail in self._inputs.items():
+            self._interpreter.set_tensor(detail["index"], _quantize(sample[name], detail))
+        self._interpreter.invoke()
+        return {
+            name: _dequantize(self._interpreter.get_tensor(detail["index"]), detail)
+            for name, detail in self._outputs.items()
+        }
+
+    def view(self, index: int) -> Any:
+        """A function that returns any tensor's memory, not a copy; drop its result before `run`."""
+        return self._interpreter.tensor(index)
+
+
+def _quantize(value: Array, detail: dict[str, Any]) -> Array:
+    scale, zero_point = detail["quantization"]
+    dtype = np.dtype(detail["dtype"])
+    if not scale:
+        return value.astype(dtype, copy=False)
+    limits = np.iinfo(dtype)
+    steps = np.rint(value / scale) + zero_point
+    return np.clip(steps, limits.min, limits.max).astype(dtype)
+
+
+def _dequantize(value: Array, detail: dict[str, Any]) -> Array:
+    scale, zero_point = detail["quantization"]
+    if not scale:
+        return value
+    return ((value.astype(np.int32) - zero_point) * np.float32(scale)).astype(np.float32)

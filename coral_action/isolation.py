@@ -1,0 +1,263 @@
+"""Work on a stranger's files happens in a child process: no token, own process group, limits.
+
+A task is a function `coral_action.<module>:<name>` that takes a request and returns a result, both
+plain JSON data; large things cross as files. The child may crash, hang or fill its memory: the
+parent turns that into a one-line error that names the stage.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import resource
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coral_action.errors import CoralQuantizeError, StageCrashError, error_classes
+
+Json = dict[str, Any]
+ProgressCallback = Callable[[int, int], None]
+Task = Callable[[Json, ProgressCallback], Json]
+
+_PACKAGE_ROOT = Path(__file__).resolve().parent.parent
+_KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT")
+_FIXED_ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    # One result on every machine: oneDNN's float kernels round differently from one CPU to the next.
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "KERAS_BACKEND": "tensorflow",
+    "PYTHONHASHSEED": "0",
+}
+_MAX_RESULT_BYTES = 256 * 2**20
+_SHOWN_OUTPUT_BYTES = 64 * 2**10
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a child process may use at most."""
+
+    seconds: float = 1800.0
+    memory_bytes: int = 16 * 2**30  # private writable memory (RLIMIT_DATA)
+    file_bytes: int = 8 * 2**30
+
+
+def run_isolated(
+    task: str,
+    request: Json,
+    *,
+    stage: str,
+    limits: Limits | None = None,
+    on_progress: ProgressCallback | None = None,
+) -> Json:
+    """Run `task` in a child process and return its result.
+
+    Args:
+        task: `module:function` inside this package.
+        request: plain JSON data; paths in it must be absolute.
+        stage: the user's word for it, for errors: "loading", "calibration".
+        limits: time, memory and file size.
+        on_progress: called with (done, total) as the child gets on.
+
+    Raises:
+        CoralQuantizeError: the error that the task raised.
+        StageCrashError: the child died, ran out of time or memory, or failed unforeseen.
+    """
+    limits = limits or Limits()
+    with tempfile.TemporaryDirectory(prefix="coral-") as folder:
+        scratch = Path(folder)
+        (scratch / "request.json").write_text(json.dumps(request), encoding="utf-8")
+        read_end, write_end = os.pipe()
+        code = (
+            "import sys; sys.path.append(sys.argv[1]);"
+            "from coral_action.isolation import child_main; child_main(sys.argv[2:])"
+        )
+        words = [task, folder, write_end, limits.memory_bytes, limits.file_bytes]
+        with (scratch / "output.log").open("wb") as output:
+            child = subprocess.Popen(
+                # -P: never import a module from the folder that the stranger controls.
+                [sys.executable, "-P", "-c", code, str(_PACKAGE_ROOT), *map(str, words)],
+                cwd=folder,
+                env=_child_environment(folder),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=(write_end,),
+                start_new_session=True,
+            )
+        os.close(write_end)
+        try:
+            timed_out = _wait(child, read_end, limits.seconds, on_progress)
+        finally:
+            _kill_group(child)
+            os.close(read_end)
+        return _result(scratch, child.returncode, timed_out, stage, limits)
+
+
+def _child_environment(folder: str) -> dict[str, str]:
+    """An allow-list, so that no token or runner file is in it."""
+    kept = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
+    return {**kept, **_FIXED_ENVIRONMENT, "HOME": folder, "TMPDIR": folder}
+
+
+def _wait(
+    child: subprocess.Popen[bytes],
+    read_end: int,
+    seconds: float,
+    on_progress: ProgressCallback | None,
+) -> bool:
+    """Wait for the child, passing its progress on; True if it ran out of time."""
+    deadline = time.monotonic() + seconds
+    pending = b""
+    open_pipe = True
+    while child.poll() is None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return True
+        if not open_pipe:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(left)
+            continue
+        readable, _, _ = select.select([read_end], [], [], min(left, 0.2))
+        if readable:
+            chunk = os.read(read_end, 65536)
+            open_pipe = bool(chunk)
+            *lines, pending = (pending + chunk).split(b"\n")
+            pending = pending[-64:]
+            _pass_on(lines, on_progress)
+    return False
+
+
+def _pass_on(lines: list[bytes], on_progress: ProgressCallback | None) -> None:
+    words = lines[-1].split() if lines else []
+    if on_progress and len(words) == 2 and all(word.isdigit() and len(word) < 10 for word in words):
+        on_progress(int(words[0]), int(words[1]))
+
+
+def _kill_group(child: subprocess.Popen[bytes]) -> None:
+    """End the child and all that it started; the group outlives its leader."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def _result(
+    scratch: Path, returncode: int, timed_out: bool, stage: str, limits: Limits
+) -> Json:
+    with (scratch / "output.log").open("rb") as file:
+        file.seek(max(0, (scratch / "output.log").stat().st_size - _SHOWN_OUTPUT_BYTES))
+        output = file.read().decode("utf-8", "replace")
+    if timed_out:
+        raise StageCrashError(
+            f"{stage} took longer than {limits.seconds:g} seconds and was stopped",
+            hint="a smaller model or fewer samples need less time",
+            details=output,
+        )
+    reply: Json = {}
+    result = scratch / "result.json"
+    if result.is_file() and result.stat().st_size <= _MAX_RESULT_BYTES:
+        with contextlib.suppress(ValueError):
+            reply = json.loads(result.read_bytes())
+    if "error" in reply:
+        raise _error_from(reply["error"], stage, output)
+    if returncode == 0 and isinstance(reply.get("result"), dict):
+        return dict(reply["result"])
+    raise StageCrashError(*_crash(stage, returncode), details=output)
+
+
+def _crash(stage: str, returncode: int) -> tuple[str]:
+    if returncode >= 0:
+        return (f"{stage} ended with status {returncode} and no result",)
+    try:
+        name = signal.Signals(-returncode).name
+    except ValueError:
+        name = f"signal {-returncode}"
+    why = {
+        "SIGKILL": "most often for lack of memory",
+        "SIGSEGV": "TensorFlow crashed: the file is damaged or holds what it can't handle",
+        "SIGABRT": "TensorFlow gave up: out of memory, or a file that it can't handle",
+        "SIGXFSZ": "it wrote more than it may",
+    }.get(name, "it was stopped")
+    return (f"{stage} died with {name} ({why})",)
+
+
+def _error_from(error: Json, stage: str, output: str) -> CoralQuantizeError:
+    details = f"{error.get('traceback', '')}\n{output}"
+    message = str(error.get("message", ""))
+    cls = error_classes().get(str(error.get("kind")))
+    if cls is not None:
+        return cls(message, hint=str(error.get("hint", "")), details=details)
+    return StageCrashError(
+        f"{stage} failed: {message}",
+        hint="run again with --debug to see the whole traceback",
+        details=details,
+    )
+
+
+# --- the child's side -----------------------------------------------------------------------------
+
+
+def child_main(arguments: list[str]) -> None:
+    """Entry of the child process: limits first, then the task, then result.json."""
+    task, folder, progress_fd, memory_bytes, file_bytes = arguments
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_DATA, int(memory_bytes))
+    _limit(resource.RLIMIT_FSIZE, int(file_bytes))
+    scratch = Path(folder)
+    request = json.loads((scratch / "request.json").read_text(encoding="utf-8"))
+    try:
+        reply: Json = {"result": _task(task)(request, _progress_writer(int(progress_fd)))}
+    except CoralQuantizeError as error:
+        reply = {"error": {"kind": error.kind, "message": error.message, "hint": error.hint}}
+    except MemoryError:
+        reply = {"error": {"kind": "crash", "message": f"{task.split(':')[1]} ran out of memory"}}
+    except Exception as error:
+        reply = {"error": {"kind": None, "message": _first_line(error)}}
+        reply["error"]["traceback"] = traceback.format_exc()
+    partial = scratch / "result.json.part"
+    partial.write_text(json.dumps(reply), encoding="utf-8")
+    partial.replace(scratch / "result.json")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # TensorFlow's and litert's destructors take time and sometimes crash.
+
+
+def _task(name: str) -> Task:
+    module, _, function = name.partition(":")
+    if not module.startswith("coral_action."):
+        raise ValueError(f"not a task of this package: {name}")
+    found: Task = getattr(importlib.import_module(module), function)
+    return found
+
+
+def _limit(kind: int, value: int) -> None:
+    """Lower a limit; a platform that has none, or a lower one, keeps its own."""
+    with contextlib.suppress(ValueError, OSError):
+        _, hard = resource.getrlimit(kind)
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (value, value))
+
+
+def _progress_writer(descriptor: int) -> ProgressCallback:
+    def write(done: int, total: int) -> None:
+        with contextlib.suppress(OSError):
+            os.write(descriptor, f"{done} {total}\n".encode())
+
+    return write
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0][:500]}" if text else type(error).__name__
+
