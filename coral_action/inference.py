@@ -73,17 +73,23 @@ class Runner:
 
 
 def _quantize(value: Array, detail: dict[str, Any]) -> Array:
-    scale, zero_point = detail["quantization"]
+    scale, zero_point = _parameters(detail)
     dtype = np.dtype(detail["dtype"])
     if not scale:
         return value.astype(dtype, copy=False)
     limits = np.iinfo(dtype)
     steps = np.rint(value / scale) + zero_point
-    return np.clip(steps, limits.min, limits.max).astype(dtype)
+    clipped: Array = np.clip(steps, limits.min, limits.max).astype(dtype)
+    return clipped
+
+
+def _parameters(detail: dict[str, Any]) -> tuple[np.float32, int]:
+    scale, zero_point = detail["quantization"]
+    return np.float32(scale), int(zero_point)
 
 
 def _dequantize(value: Array, detail: dict[str, Any]) -> Array:
-    scale, zero_point = detail["quantization"]
+    scale, zero_point = _parameters(detail)
     if not scale:
         return value
-    return ((value.astype(np.int32) - zero_point) * np.float32(scale)).astype(np.float32)
+    return ((value.astype(np.int32) - zero_point) * scale).astype(np.float32)

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ _PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 _KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT")
 _FIXED_ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "2",
-    # One result on every machine: oneDNN's float kernels round differently from one CPU to the next.
+    # One result everywhere: oneDNN's float kernels round differently from one CPU to the next.
     "TF_ENABLE_ONEDNN_OPTS": "0",
     "CUDA_VISIBLE_DEVICES": "-1",
     "KERAS_BACKEND": "tensorflow",
@@ -105,6 +105,46 @@ def run_isolated(
         return _result(scratch, child.returncode, timed_out, stage, limits)
 
 
+@dataclass(frozen=True)
+class ProgramResult:
+    """How a program ended, and what it printed (standard output and error together)."""
+
+    returncode: int
+    output: str
+    timed_out: bool
+
+
+def run_program(command: Sequence[str], *, seconds: float) -> ProgramResult:
+    """Run a foreign program as a child: same environment, process group and end as a task's."""
+    with tempfile.TemporaryDirectory(prefix="coral-") as folder:
+        log = Path(folder) / "output.log"
+        with log.open("wb") as output:
+            child = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=_child_environment(folder),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        timed_out = False
+        try:
+            child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            timed_out = True
+        finally:
+            _kill_group(child)
+        return ProgramResult(child.returncode, _tail(log), timed_out)
+
+
+def _tail(path: Path) -> str:
+    """The end of a log as text, whatever bytes are in it."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _SHOWN_OUTPUT_BYTES))
+        return file.read().decode("utf-8", "replace")
+
+
 def _child_environment(folder: str) -> dict[str, str]:
     """An allow-list, so that no token or runner file is in it."""
     kept = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
@@ -152,12 +192,8 @@ def _kill_group(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
-def _result(
-    scratch: Path, returncode: int, timed_out: bool, stage: str, limits: Limits
-) -> Json:
-    with (scratch / "output.log").open("rb") as file:
-        file.seek(max(0, (scratch / "output.log").stat().st_size - _SHOWN_OUTPUT_BYTES))
-        output = file.read().decode("utf-8", "replace")
+def _result(scratch: Path, returncode: int, timed_out: bool, stage: str, limits: Limits) -> Json:
+    output = _tail(scratch / "output.log")
     if timed_out:
         raise StageCrashError(
             f"{stage} took longer than {limits.seconds:g} seconds and was stopped",
@@ -260,4 +296,3 @@ def _progress_writer(descriptor: int) -> ProgressCallback:
 def _first_line(error: BaseException) -> str:
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0][:500]}" if text else type(error).__name__
-

@@ -157,22 +157,16 @@ def read_model(source: Path | bytes) -> TfliteModel:
     Raises:
         ModelError: if the file can't be read or is no TFLite flatbuffer.
     """
+    name = f"{source}: " if isinstance(source, Path) else ""
     try:
-        content = source if isinstance(source, bytes) else source.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{source}: can't be read: {error.strerror}") from error
-    try:
+        content = source.read_bytes() if isinstance(source, Path) else source
         return _view(unpack(content), len(content))
+    except OSError as error:
+        raise ModelError(f"{name}can't be read: {error.strerror}") from error
     except ModelError as error:
-        if isinstance(source, Path):
-            raise ModelError(f"{source}: {error.message}", hint=error.hint) from error
-        raise
+        raise ModelError(f"{name}{error.message}", hint=error.hint) from error
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{_label(source)}damaged TFLite file: {error}") from error
-
-
-def _label(source: Path | bytes) -> str:
-    return f"{source}: " if isinstance(source, Path) else ""
+        raise ModelError(f"{name}damaged TFLite file: {error}") from error
 
 
 def _view(model: Any, size: int) -> TfliteModel:

@@ -38,7 +38,7 @@ class YamlSource:
 
 
 def read_yaml(text: str) -> YamlSource:
-    """Read one YAML document without running anything in it: no tags, no aliases, no duplicate keys.
+    """Read one YAML document, running nothing in it: no tags, no aliases, no duplicate keys.
 
     Nothing is expanded: `${{ }}` and `$NAME` stay as they are written.
     """
@@ -53,9 +53,8 @@ def read_yaml(text: str) -> YamlSource:
         if root is not None:
             source.data = _build(root, (), source)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        source.problems.append(Problem(line, column, f"not valid YAML: {error.problem}"))
+        place = _place(error.problem_mark or error.context_mark)
+        source.problems.append(Problem(*place, f"not valid YAML: {error.problem}"))
     except yaml.YAMLError as error:
         source.problems.append(Problem(1, 1, f"not valid YAML: {str(error).splitlines()[0]}"))
     except RecursionError:
@@ -67,28 +66,31 @@ def _refuse_aliases(text: str, source: YamlSource) -> bool:
     """Aliases can blow a small file up to gigabytes, so none is followed."""
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            mark = event.start_mark
             message = f"aliases (*{event.anchor}) are not allowed here: write the part out"
-            source.problems.append(Problem(mark.line + 1, mark.column + 1, message))
+            source.problems.append(Problem(*_place(event.start_mark), message))
     return bool(source.problems)
 
 
+def _place(mark: Any) -> tuple[int, int]:
+    """Line and column, from 1, of a PyYAML mark (which may be missing)."""
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
+
+
 def _build(node: yaml.Node, location: Location, source: YamlSource) -> Any:
-    mark = node.start_mark
-    source.positions.setdefault(location, (mark.line + 1, mark.column + 1))
+    source.positions.setdefault(location, _place(node.start_mark))
     if isinstance(node, yaml.SequenceNode):
         return [_build(item, (*location, i), source) for i, item in enumerate(node.value)]
     if not isinstance(node, yaml.MappingNode):
         return _scalar(node, source)
     mapping: dict[str, Any] = {}
     for key_node, value_node in node.value:
-        start = key_node.start_mark
+        place = _place(key_node.start_mark)
         key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else None
         if key is None or key in mapping:
             what = "a key must be plain text" if key is None else f'the key "{key}" is there twice'
-            source.problems.append(Problem(start.line + 1, start.column + 1, what))
+            source.problems.append(Problem(*place, what))
             continue
-        source.positions[(*location, key)] = (start.line + 1, start.column + 1)
+        source.positions[(*location, key)] = place
         mapping[key] = _build(value_node, (*location, key), source)
     return mapping
 
@@ -99,8 +101,7 @@ def _scalar(node: yaml.Node, source: YamlSource) -> Any:
         return loader.construct_object(node)
     except (yaml.YAMLError, ValueError) as error:
         problem = getattr(error, "problem", None) or error
-        mark = node.start_mark
-        source.problems.append(Problem(mark.line + 1, mark.column + 1, str(problem)))
+        source.problems.append(Problem(*_place(node.start_mark), str(problem)))
         return None
     finally:
         loader.dispose()

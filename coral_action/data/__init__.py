@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from coral_action.config.data_schema import CalibrationConfig, EvaluationConfig, PreprocessConfig
 from coral_action.config.paths import PathRules
-from coral_action.config.schema import CalibrationConfig, EvaluationConfig, PreprocessConfig
 from coral_action.data.images import ImageSource
 from coral_action.data.npy import NpySource
 from coral_action.data.npz import NpzSource

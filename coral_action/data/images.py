@@ -10,8 +10,8 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from coral_action.config.data_schema import PreprocessConfig
 from coral_action.config.paths import PathRules
-from coral_action.config.schema import PreprocessConfig
 from coral_action.data.preprocess import ImagePreprocessor
 from coral_action.data.samples import Array, InputSpec
 from coral_action.errors import DataError
@@ -115,5 +115,3 @@ def _class_numbers(names: Sequence[str], path: Path) -> list[int]:
         )
     classes = {folder: number for number, folder in enumerate(sorted(set(folders)))}
     return [classes[folder] for folder in folders]
-
-

@@ -1,4 +1,4 @@
-"""Images to model inputs: color, resize, then (pixel - mean) / std. Exact semantics, no surprises."""
+"""Images to model inputs: color, resize, then (pixel - mean) / std."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from coral_action.config.schema import PreprocessConfig
+from coral_action.config.data_schema import PreprocessConfig
 from coral_action.data.samples import Array, InputSpec
 from coral_action.errors import DataError
 
@@ -62,9 +62,7 @@ def _image_shape(spec: InputSpec) -> tuple[int, int, int]:
     )
 
 
-def _per_channel(
-    value: float | list[float], channels: int, name: str
-) -> npt.NDArray[np.float32]:
+def _per_channel(value: float | list[float], channels: int, name: str) -> npt.NDArray[np.float32]:
     array = np.asarray(value, dtype=np.float32)
     if array.ndim == 1 and len(array) != channels:
         raise DataError(f"preprocess.{name} has {len(array)} values for {channels} channel(s)")

@@ -34,8 +34,13 @@ class InputSpec(Protocol):
 class Source(Protocol):
     """Where samples come from. Reading is lazy: memory does not grow with their number."""
 
-    names: Sequence[str]  # one a sample, in an order that is the same on every machine
-    labels: Sequence[int] | None  # class index of each sample, where the source knows it
+    @property
+    def names(self) -> Sequence[str]:
+        """What each sample is called, in an order that is the same on every machine."""
+
+    @property
+    def labels(self) -> Sequence[int] | None:
+        """The class index of each sample, where the source knows it."""
 
     def read(self, index: int) -> dict[str, Array]:
         """The inputs of one sample, without batch dimension."""
@@ -91,7 +96,8 @@ def conform(value: Array, spec: InputSpec, name: str) -> Array:
     """
     if [d for d in value.shape if d != 1] != [d for d in spec.shape if d != 1]:
         raise DataError(
-            f"{name}: shape {list(value.shape)}, but input {spec.name} takes {list(spec.shape[1:])}",
+            f"{name}: shape {list(value.shape)}, but input {spec.name} takes "
+            f"{list(spec.shape[1:])}",
             hint="samples lie along the first axis of an array, each shaped as the model's input",
         )
     if not np.issubdtype(value.dtype, np.number) and value.dtype != np.bool_:

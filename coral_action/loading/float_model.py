@@ -1,4 +1,4 @@
-"""What every model file becomes: one static, batch-1, float .tflite with named inputs and outputs."""
+"""What every model file becomes: a static, batch-1, float .tflite with named inputs and outputs."""
 
 from __future__ import annotations
 

@@ -85,7 +85,9 @@ def static_shape(
 def _show(shape: Sequence[int | None] | None) -> str:
     if shape is None:
         return "unknown"
-    return "[" + ", ".join("?" if dimension is None else str(dimension) for dimension in shape) + "]"
+    return (
+        "[" + ", ".join("?" if dimension is None else str(dimension) for dimension in shape) + "]"
+    )
 
 
 def convert(model: Traceable) -> bytes:
@@ -145,5 +147,3 @@ def check_names(kind: str, wanted: Sequence[str], known: Sequence[str]) -> None:
             raise ModelError(
                 f"the model has no {kind} named {name}", hint=f"its {kind}s are: {listed}"
             )
-
-

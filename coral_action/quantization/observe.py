@@ -1,4 +1,4 @@
-"""Watching the float model at work: the range of every activation over the representative dataset."""
+"""Watching the float model at work: the range of each activation over the calibration samples."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from coral_action.config.data_schema import CalibrationConfig, PreprocessConfig
 from coral_action.config.paths import PathRules
-from coral_action.config.schema import CalibrationConfig, PreprocessConfig
 from coral_action.data import Samples, open_samples
 from coral_action.errors import DataError
 from coral_action.inference import Runner
@@ -20,13 +20,15 @@ from coral_action.tflite import TfliteModel, read_model
 
 @dataclass(frozen=True)
 class Observed:
-    """Smallest and largest value of each float activation, by tensor index, and over how many samples."""
+    """Smallest and largest value of each float activation by tensor index; number of samples."""
 
     ranges: dict[int, tuple[float, float]]
     samples: int
 
 
-def observe(path: Path, model: TfliteModel, samples: Samples, progress: ProgressCallback) -> Observed:
+def observe(
+    path: Path, model: TfliteModel, samples: Samples, progress: ProgressCallback
+) -> Observed:
     """Run the samples through the float model and watch every float activation.
 
     Raises:

@@ -1,7 +1,7 @@
 """The quantizer: TensorFlow's MLIR quantizer, run on a float flatbuffer that carries our ranges.
 
 The ranges go into each tensor's quantization min and max, where the quantizer looks for the result
-of a calibration; so any calibrator can feed it, and an unedited range gives TensorFlow's own result.
+of a calibration: any calibrator can feed it, and unedited ranges give TensorFlow's own result.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def dequantize_operators(model: TfliteModel) -> Iterator[Finding]:
 
 
 def io_types(model: TfliteModel) -> Iterator[Finding]:
-    """CQ203: an input or output is not an 8-bit integer (index tensors of int32 and bool may be)."""
+    """CQ203: an input or output is not an 8-bit integer (indices and masks need not be)."""
     for kind, names in (("input", model.input_names()), ("output", model.output_names())):
         for name, index in names.items():
             tensor = model.tensors[index]
@@ -150,6 +150,4 @@ def _listed(names: list[str]) -> str:
 
 
 def _error(id_: str, message: str, advice: str, operator: Operator, tensor: str) -> Finding:
-    return Finding(
-        id_, Severity.ERROR, message, advice, operator=label(operator), tensor=tensor
-    )
+    return Finding(id_, Severity.ERROR, message, advice, operator=label(operator), tensor=tensor)

@@ -1,0 +1,43 @@
+"""The section of coral.yml that says what must hold."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from coral_action.config.section import Section
+
+_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "KIB": 2**10, "MIB": 2**20}
+_SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)?\s*$")
+
+
+def parse_size(value: object) -> object:
+    """Bytes from `4 MiB`, `500 kB` or a number; anything else is left for the schema to refuse."""
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.match(value)
+    unit = (match[2] or "B").upper() if match else ""
+    if match is None or unit not in _UNITS:
+        raise ValueError("a size is a number with a unit: B, kB, MB, KiB or MiB, such as 4 MiB")
+    return int(float(match[1]) * _UNITS[unit])
+
+
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size, json_schema_input_type=int | str),
+    Field(gt=0),
+]
+
+
+class LimitsConfig(Section):
+    """What must hold; one that doesn't makes the exit code 1."""
+
+    accuracy_drop: float | None = Field(
+        None, description="Percentage points of the first metric, float minus int8."
+    )
+    int8_size: Size | None = Field(None, description="Size of the int8 .tflite, such as 4 MiB.")
+    cpu_operators: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Operators left on the CPU."
+    )
