@@ -9,7 +9,7 @@ from coral_action.config.paths import PathRules
 from coral_action.data.images import ImageSource
 from coral_action.data.npy import NpySource
 from coral_action.data.npz import NpzSource
-from coral_action.data.samples import InputSpec, Sample, Samples, Source
+from coral_action.data.samples import InputSpec, Sample, Samples, Source, choose
 from coral_action.errors import DataError
 
 __all__ = ["Sample", "Samples", "open_samples"]
@@ -41,6 +41,9 @@ def open_samples(
             source = NpySource(path, specs)
         else:
             source = NpzSource(path, specs, labelled=labelled)
-        return Samples(source, specs, limit, seed)
+        chosen = choose(len(source.names), limit, seed)
+        if not chosen:
+            raise DataError(f"{path}: no samples", hint="the data named in coral.yml is empty")
+        return Samples(source, specs, chosen)
     except DataError as error:
         raise DataError(f"{section}: {error.message}", hint=error.hint) from error

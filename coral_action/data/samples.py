@@ -58,14 +58,14 @@ class Sample:
 class Samples:
     """The chosen samples of a source, conformed to the inputs of a model."""
 
-    def __init__(
-        self, source: Source, specs: Sequence[InputSpec], limit: int | None, seed: int
-    ) -> None:
+    def __init__(self, source: Source, specs: Sequence[InputSpec], chosen: Sequence[int]) -> None:
         self._source = source
         self._specs = specs
-        self._chosen = choose(len(source.names), limit, seed)
-        if not self._chosen:
-            raise DataError("no samples", hint="the data named in coral.yml is empty")
+        self._chosen = chosen
+
+    def shard(self, index: int, count: int) -> Samples:
+        """Every `count`-th sample from `index` on: one worker's part of the whole."""
+        return Samples(self._source, self._specs, self._chosen[index::count])
 
     def __len__(self) -> int:
         return len(self._chosen)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from coral_action.config.paths import PathRules
 from coral_action.config.schema import ModelConfig
 from coral_action.errors import QuantizationError
+from coral_action.findings import Finding
 from coral_action.isolation import Limits, ProgressCallback, run_isolated
 from coral_action.loading import FloatModel
 from coral_action.quantization.calibrators import CALIBRATORS
@@ -14,23 +18,69 @@ from coral_action.quantization.observe import Observed
 from coral_action.quantization.verification import verify
 from coral_action.tflite import TfliteModel, read_model
 
-__all__ = ["Observed", "calibrate", "quantize_model"]
+__all__ = ["Int8Model", "quantize_model"]
 
 
-def calibrate(
+@dataclass(frozen=True)
+class Int8Model:
+    """A verified full-integer model and how it came about."""
+
+    path: Path
+    model: TfliteModel
+    calibrator: str
+    samples: int
+    io: str  # dtype of inputs and outputs
+    bias_correction: bool
+    findings: tuple[Finding, ...]
+    seconds: dict[str, float]  # by stage: calibration, quantization
+
+
+def quantize_model(
     config: ModelConfig,
     model: FloatModel,
     paths: PathRules,
+    target: Path,
     *,
     limits: Limits | None = None,
     on_progress: ProgressCallback | None = None,
-) -> Observed:
-    """Observe the float model over the representative dataset, in a child process.
+) -> Int8Model:
+    """Calibrate, quantize and verify; `target` is written only if all is well.
+
+    The model and the data are touched in child processes only.
 
     Raises:
         DataError: if the data can't be read, are empty, don't fit the model or hold NaN.
+        QuantizationError: if the quantizer fails, or its result is not full-integer; then
+            `findings` names every operator and tensor.
     """
-    request = {
+    started = time.monotonic()
+    observed = _calibrate(config, model, paths, limits, on_progress)
+    calibrated = time.monotonic()
+    method = config.calibration.method
+    result = _quantize(model, CALIBRATORS[method](observed), target, limits)
+    return Int8Model(
+        path=target,
+        model=result,
+        calibrator=method,
+        samples=observed.samples,
+        io="int8",
+        bias_correction=False,
+        findings=(),
+        seconds={
+            "calibration": calibrated - started,
+            "quantization": time.monotonic() - calibrated,
+        },
+    )
+
+
+def _calibrate(
+    config: ModelConfig,
+    model: FloatModel,
+    paths: PathRules,
+    limits: Limits | None,
+    on_progress: ProgressCallback | None,
+) -> Observed:
+    request: dict[str, Any] = {
         "model": model.to_json(),
         "calibration": config.calibration.model_dump(mode="json"),
         "preprocess": config.preprocess.model_dump(mode="json"),
@@ -47,22 +97,13 @@ def calibrate(
     return Observed(ranges, int(result["samples"]))
 
 
-def quantize_model(
+def _quantize(
     model: FloatModel,
-    observed: Observed,
-    method: str,
+    ranges: dict[int, tuple[float, float]],
     target: Path,
-    *,
-    limits: Limits | None = None,
+    limits: Limits | None,
 ) -> TfliteModel:
-    """Choose ranges, quantize in a child process, verify; `target` exists only if all is well.
-
-    Raises:
-        QuantizationError: if the quantizer fails, or its result is not full-integer; then
-            `findings` names every operator and tensor.
-    """
     partial = target.with_name(target.name + ".part")
-    ranges = CALIBRATORS[method](observed)
     request = {
         "model": str(model.path),
         "ranges": [[index, low, high] for index, (low, high) in ranges.items()],
@@ -76,15 +117,14 @@ def quantize_model(
             limits=limits,
         )
         result = read_model(partial)
-        _refuse(result)
+        _refuse(verify(result))
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
     return result
 
 
-def _refuse(result: TfliteModel) -> None:
-    findings = verify(result)
+def _refuse(findings: list[Finding]) -> None:
     if findings:
         more = f" (and {len(findings) - 1} more findings)" if len(findings) > 1 else ""
         raise QuantizationError(

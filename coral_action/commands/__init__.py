@@ -1,0 +1,1 @@
+"""The commands of `coral-quantize`; one file each."""
