@@ -1,0 +1,53 @@
+"""The commands, their options and exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from coral_action import __version__
+from coral_action.commands.check import check
+from coral_action.commands.report import report
+from coral_action.commands.run import run
+from coral_action.commands.schema import schema
+from coral_action.console import Settings, describe
+from coral_action.errors import EXIT_USAGE, CoralQuantizeError
+
+COMMANDS: tuple[click.Command, ...] = (run, check, report, schema)
+_EXIT_INTERRUPTED = 130  # as a shell reports Ctrl-C
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="coral-quantize")
+@click.option("--debug", is_flag=True, help="Show tracebacks and the output of child processes.")
+def cli(debug: bool) -> None:
+    """Quantize TensorFlow models for the Coral Edge TPU, and explain the result.
+
+    Exit codes: 0 all well; 1 a limit of coral.yml was exceeded; 2 bad config or usage; 3 a model or
+    its data could not be processed; 4 the Edge TPU compiler failed; 5 GitHub refused.
+    """
+
+
+for _command in COMMANDS:
+    cli.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit with its code; errors are shown in at most a few lines."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    settings = Settings(debug="--debug" in words)
+    words = [word for word in words if word != "--debug"]  # it may stand before or after a command
+    try:
+        result = cli.main(words, prog_name="coral-quantize", standalone_mode=False, obj=settings)
+        sys.exit(result if isinstance(result, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        sys.exit(_EXIT_INTERRUPTED)
+    except CoralQuantizeError as error:
+        click.echo(describe(error, debug=settings.debug), err=True)
+        sys.exit(error.exit_code)

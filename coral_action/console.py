@@ -1,0 +1,37 @@
+"""How errors and progress reach a person: on a terminal, in a log, or in a runner's log."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from coral_action.errors import CoralQuantizeError
+from coral_action.progress import BarProgress, LineProgress, Progress
+
+
+@dataclass
+class Settings:
+    """What holds for every command."""
+
+    debug: bool = False
+
+
+def describe(error: CoralQuantizeError, *, debug: bool, name: str = "") -> str:
+    """An error as the user sees it: what and why, what to do, and all the rest with `debug`."""
+    lines = [f"error: {name + ': ' if name else ''}{error.message}"]
+    if error.hint:
+        lines.append(f"  {error.hint}")
+    if debug and error.details:
+        lines.append(error.details)
+    return "\n".join(lines)
+
+
+def choose_progress(*, quiet: bool) -> Progress:
+    """Bars on a terminal, lines elsewhere, nothing when quiet; always on standard error."""
+    if quiet:
+        return Progress()
+    if sys.stderr.isatty():
+        return BarProgress(Console(stderr=True))
+    return LineProgress(sys.stderr)

@@ -1,0 +1,1 @@
+"""What belongs to GitHub: the runner's inputs, outputs, summary and log."""

@@ -1,0 +1,1 @@
+"""The report: plain data, and one file for each way to show it."""

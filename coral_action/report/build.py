@@ -1,0 +1,73 @@
+"""What the stages return, as sections of the report."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from coral_action.edgetpu import Placement
+from coral_action.evaluation import Accuracy
+from coral_action.findings import Finding
+from coral_action.quantization import Int8Model
+from coral_action.report.model import (
+    AccuracyData,
+    FindingData,
+    MetricData,
+    OperatorData,
+    PlacementData,
+    QuantizationData,
+)
+
+
+def quantization_data(int8: Int8Model) -> QuantizationData:
+    """How the int8 model was made."""
+    return QuantizationData(
+        calibrator=int8.calibrator,
+        samples=int8.samples,
+        io=int8.io,
+        bias_correction=int8.bias_correction,
+        seconds=round(sum(int8.seconds.values()), 3),
+    )
+
+
+def placement_data(placement: Placement) -> PlacementData:
+    """Where its operators run."""
+    return PlacementData(
+        origin=placement.origin,
+        edge_tpu=placement.edge_tpu,
+        cpu=placement.cpu,
+        subgraphs=placement.subgraphs,
+        operators=[
+            OperatorData(
+                index=operator.index,
+                name=operator.name,
+                target=operator.target,
+                reason=operator.reason or None,
+                advice=operator.advice or None,
+            )
+            for operator in placement.operators
+        ],
+    )
+
+
+def accuracy_data(accuracy: Accuracy) -> AccuracyData:
+    """What it lost."""
+    return AccuracyData(
+        samples=accuracy.samples,
+        agreement=accuracy.agreement,
+        kernels=accuracy.kernels,
+        metrics=[
+            MetricData(
+                name=metric.name,
+                float_value=metric.float_value,
+                int8_value=metric.int8_value,
+                # Counts of samples divided by their number: nine digits hide float dust.
+                drop=round(metric.drop, 9),
+            )
+            for metric in accuracy.metrics
+        ],
+    )
+
+
+def finding_data(finding: Finding) -> FindingData:
+    """What was noticed."""
+    return FindingData(**{key: value or None for key, value in asdict(finding).items()})

@@ -1,0 +1,30 @@
+"""Writing the report beside the models: report.json, report.md, report.html."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from coral_action.errors import UsageError
+from coral_action.report import html, markdown
+from coral_action.report.model import Report
+
+
+def write_report(report: Report, folder: Path) -> None:
+    """Write all three; each appears whole or not at all.
+
+    Raises:
+        UsageError: if the folder can't be written.
+    """
+    contents = {
+        "report.json": json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n",
+        "report.md": markdown.render(report),
+        "report.html": html.render(report),
+    }
+    try:
+        for name, content in contents.items():
+            partial = folder / f"{name}.part"
+            partial.write_text(content, encoding="utf-8")
+            partial.replace(folder / name)
+    except OSError as error:
+        raise UsageError(f"{folder}: can't be written: {error.strerror}") from error

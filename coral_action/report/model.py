@@ -1,0 +1,189 @@
+"""The report as plain data: what report.json holds. No renderer computes, nothing here renders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from coral_action.errors import UsageError, error_classes, worst_exit_code
+from coral_action.findings import Severity
+
+SCHEMA_VERSION: Literal[1] = 1
+
+Status = Literal["ok", "limit_exceeded", "failed"]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+
+class ErrorData(_Data):
+    """Why a model failed."""
+
+    kind: str
+    message: str
+    hint: str = ""
+
+
+class SourceData(_Data):
+    """The float model as it was found; the hash of a folder covers names and contents."""
+
+    path: str
+    format: str = ""
+    sha256: str = ""
+
+
+class SizeData(_Data):
+    """Sizes in bytes: the model as a float .tflite, quantized, and compiled."""
+
+    float_bytes: int
+    int8_bytes: int
+    edgetpu_bytes: int | None = None
+
+
+class QuantizationData(_Data):
+    """How the int8 model was made."""
+
+    calibrator: str
+    samples: int
+    io: str
+    bias_correction: bool
+    seconds: float
+
+
+class OperatorData(_Data):
+    """Where one operator runs."""
+
+    index: int
+    name: str
+    target: Literal["edge_tpu", "cpu"]
+    reason: str | None = None
+    advice: str | None = None
+
+
+class PlacementData(_Data):
+    """Where the operators run: counts and each of them."""
+
+    origin: Literal["compiler", "predicted"]
+    edge_tpu: int
+    cpu: int
+    subgraphs: int
+    operators: list[OperatorData]
+
+
+class MetricData(_Data):
+    """One metric as fractions from 0 to 1; `drop` in percentage points, float minus int8."""
+
+    name: str
+    float_value: Fraction = Field(alias="float")
+    int8_value: Fraction = Field(alias="int8")
+    drop: float
+
+
+class AccuracyData(_Data):
+    """Float against int8 on the evaluation data."""
+
+    samples: int
+    agreement: Fraction
+    kernels: str
+    metrics: list[MetricData]
+
+
+class FindingData(_Data):
+    """One finding (see `coral_action.findings.Finding`)."""
+
+    id: str
+    severity: Severity
+    message: str
+    advice: str | None = None
+    file: str | None = None
+    line: int | None = None
+    operator: str | None = None
+    tensor: str | None = None
+    sample: str | None = None
+
+
+class LimitData(_Data):
+    """One limit of coral.yml: bytes for sizes, percentage points for drops, else counts."""
+
+    name: str
+    limit: float
+    value: float
+    passed: bool
+
+
+class FileData(_Data):
+    """Paths of the files that were made."""
+
+    int8: str | None = None
+    edgetpu: str | None = None
+    edgetpu_log: str | None = None
+
+
+class ModelReport(_Data):
+    """Everything about one model; parts that were not reached are absent."""
+
+    name: str
+    status: Status
+    error: ErrorData | None = None
+    source: SourceData
+    sizes: SizeData | None = None
+    quantization: QuantizationData | None = None
+    placement: PlacementData | None = None
+    accuracy: AccuracyData | None = None
+    findings: list[FindingData] = Field(default_factory=list)
+    limits: list[LimitData] = Field(default_factory=list)
+    files: FileData = Field(default_factory=FileData)
+    seconds: dict[str, float] = Field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """What this model contributes to the exit code."""
+        if self.error is not None:
+            found = error_classes().get(self.error.kind)
+            return found.exit_code if found else 3
+        return 1 if self.status == "limit_exceeded" else 0
+
+
+class Report(_Data):
+    """A whole run."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    tool: dict[str, str]
+    models: list[ModelReport]
+
+    @property
+    def exit_code(self) -> int:
+        """The worst of the models' exit codes."""
+        return worst_exit_code(model.exit_code for model in self.models)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every model was made and every limit holds."""
+        return all(model.status == "ok" for model in self.models)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data with the documented names; absent parts are left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    @classmethod
+    def read(cls, path: Path) -> Report:
+        """A report from its file.
+
+        Raises:
+            UsageError: if it can't be read or is no report of this schema.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise UsageError(f"{path}: can't be read: {error.strerror}") from error
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(step) for step in first["loc"])
+            raise UsageError(
+                f"{path}: no report of schema version {SCHEMA_VERSION}: {where}: {first['msg']}",
+                hint="`coral-quantize run` writes report.json",
+            ) from error
