@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,3 +29,52 @@ def corpus() -> Path:
     if not (folder / "cases").is_dir():
         pytest.skip(f"no corpus at {folder}: set CORAL_CORPUS to run this test")
     return folder
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Finished]
+
+
+@pytest.fixture(scope="session")
+def command() -> Command:
+    """`coral-quantize WORDS...` as a user starts it: a process of its own."""
+
+    def start(*words: object, cwd: Path = PROJECT, **environment: str) -> Finished:
+        finished = subprocess.run(
+            [sys.executable, "-m", "coral_action", *map(str, words)],
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(PROJECT), **environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        return Finished(finished.returncode, finished.stdout, finished.stderr)
+
+    return start
+
+
+@dataclass(frozen=True)
+class DemoRun:
+    """The main job on the example, run once for all tests that look at its result."""
+
+    output: Path
+    finished: Finished
+    report: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def demo(command: Command, digits: Path, tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
+    """`coral-quantize run` on examples/digits, without a compiler."""
+    output = tmp_path_factory.mktemp("demo")
+    words = ("--config", digits / "coral.yml", "--output", output, "--compiler", "none")
+    finished = command("run", *words)
+    assert finished.code == 0, finished.stderr
+    return DemoRun(output, finished, json.loads((output / "report.json").read_text()))

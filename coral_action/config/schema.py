@@ -9,6 +9,7 @@ from pydantic import (
     Field,
     PositiveInt,
     StringConstraints,
+    field_validator,
     model_validator,
 )
 
@@ -70,6 +71,13 @@ class Config(Section):
     ignore: list[Annotated[str, StringConstraints(pattern=r"^CQ\d{3}$")]] = Field(
         default_factory=list, description="Ids of findings that are not to be shown."
     )
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def _known_version(cls, value: object) -> object:
+        if type(value) is not int or value != 1:
+            raise ValueError("this program reads version 1 of the format: write `version: 1`")
+        return value
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

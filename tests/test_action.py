@@ -1,0 +1,104 @@
+"""The action as the runner starts it: inputs by environment, outputs and summary by file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT
+
+
+@pytest.fixture
+def workspace(digits: Path, tmp_path: Path) -> Path:
+    """A checked-out repository with one model."""
+    folder = tmp_path / "workspace"
+    shutil.copytree(digits, folder, ignore=shutil.ignore_patterns("saved_model", "*.py"))
+    text = (folder / "coral.yml").read_text()
+    (folder / "coral.yml").write_text(text.replace("64 KiB", "48 KiB"))
+    return folder
+
+
+def start(workspace: Path, **inputs: str) -> tuple[subprocess.CompletedProcess[str], Path, Path]:
+    """Run entrypoint.py with the runner's environment, and the token that a child must not see."""
+    output, summary = workspace.parent / "output", workspace.parent / "summary"
+    output.touch()
+    summary.touch()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(workspace.parent),
+        "CI": "true",
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_WORKSPACE": str(workspace),
+        "GITHUB_OUTPUT": str(output),
+        "GITHUB_STEP_SUMMARY": str(summary),
+        "INPUT_CONFIG": "coral.yml",
+        "INPUT_COMPILER": "none",
+        **inputs,
+    }
+    finished = subprocess.run(
+        [sys.executable, PROJECT / "entrypoint.py"],
+        cwd=workspace.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    return finished, output, summary
+
+
+def parse_outputs(path: Path) -> dict[str, str]:
+    """The runner's reading of its output file: NAME<<DELIMITER, lines, DELIMITER."""
+    lines = iter(path.read_text().splitlines())
+    outputs = {}
+    for line in lines:
+        name, _, delimiter = line.partition("<<")
+        value = []
+        for inner in lines:
+            if inner == delimiter:
+                break
+            value.append(inner)
+        outputs[name] = "\n".join(value)
+    return outputs
+
+
+def test_outputs_and_summary(workspace: Path) -> None:
+    finished, output, summary = start(workspace, INPUT_MODELS="digits_keras")
+    assert finished.returncode == 0, finished.stderr
+    outputs = parse_outputs(output)
+    assert outputs["passed"] == "true"
+    assert outputs["files"] == "coral-output/digits_keras_int8.tflite"
+    assert outputs["cpu-operators"] == "0"
+    assert float(outputs["accuracy-drop"]) <= 1.0
+    for kind in ("report", "markdown", "html"):
+        assert (workspace / outputs[kind]).is_file()
+    assert "1 model passed" in summary.read_text()
+    assert "::group::digits_keras" in finished.stderr
+
+
+def test_failure_is_an_annotation_and_an_exit_code(workspace: Path) -> None:
+    (workspace / "model.keras").unlink()
+    finished, output, summary = start(workspace, INPUT_MODELS="digits_keras")
+    assert finished.returncode == 3
+    assert "::error title=coral-quantize::" in finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert parse_outputs(output)["passed"] == "false"
+    assert "1 of 1 model failed" in summary.read_text()
+
+
+def test_config_outside_of_the_workspace(workspace: Path) -> None:
+    finished, _, _ = start(workspace, INPUT_CONFIG="../coral.yml")
+    assert finished.returncode == 2
+    assert "outside of the workspace" in finished.stderr
+
+
+def test_source_outside_of_the_workspace(workspace: Path, digits: Path) -> None:
+    text = (workspace / "coral.yml").read_text()
+    outside = str(digits / "model.keras")
+    (workspace / "coral.yml").write_text(text.replace("model.keras", outside))
+    finished, _, _ = start(workspace, INPUT_MODELS="digits_keras")
+    assert finished.returncode == 2
+    assert "outside of the workspace" in finished.stderr

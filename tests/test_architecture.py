@@ -1,0 +1,114 @@
+"""The shape of the program: imports point downward, and the parent never imports TensorFlow."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import PROJECT
+
+PACKAGE = PROJECT / "coral_action"
+
+# Lower layers first; a module may import from its own layer's list entry and those before it.
+LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"findings"}),
+    frozenset({"errors"}),
+    frozenset({"tflite", "isolation", "config", "provenance", "progress", "inference"}),
+    frozenset({"loading", "data"}),
+    frozenset({"quantization", "edgetpu", "evaluation"}),
+    frozenset({"report"}),
+    frozenset({"pipeline", "github"}),
+    frozenset({"console"}),
+    frozenset({"commands", "action"}),
+    frozenset({"cli"}),
+)
+STAGES = ("loading", "data", "quantization", "edgetpu", "evaluation")
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of this package that a file imports, at any place in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found |= {f"{node.module}.{name.name}" for name in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+    return {name for name in found if name.startswith("coral_action.")}
+
+
+def modules() -> dict[str, Path]:
+    return {
+        ".".join(path.relative_to(PROJECT).with_suffix("").parts): path
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
+
+
+def top(module: str) -> str:
+    """The part of the package that a module belongs to: `loading` for coral_action.loading.x."""
+    return module.split(".")[1]
+
+
+def level(module: str) -> int:
+    return next(i for i, names in enumerate(LAYERS) if top(module) in names)
+
+
+def test_imports_point_downward() -> None:
+    wrong = [
+        f"{module} imports {imported}"
+        for module, path in modules().items()
+        if top(module) not in ("__init__", "__main__")
+        for imported in imports(path)
+        if top(imported) != "__version__"
+        if top(imported) != top(module) and level(imported) >= level(module)
+    ]
+    # Two parts of one layer may not know each other either, but for what is listed here.
+    allowed = {"isolation", "config", "tflite", "errors", "findings", "inference"}
+    assert [w for w in wrong if top(w.split(" imports ")[1]) not in allowed] == []
+
+
+def test_stages_use_each_other_by_their_public_names() -> None:
+    wrong = []
+    for module, path in modules().items():
+        if top(module) not in STAGES:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                parts = node.module.split(".")
+                if len(parts) > 2 and parts[1] in STAGES and parts[1] != top(module):
+                    wrong.append(f"{module} imports {node.module}")
+    assert wrong == []
+
+
+def test_pipeline_never_sees_github_and_github_never_sees_the_stages() -> None:
+    for module, path in modules().items():
+        seen = {top(name) for name in imports(path)}
+        if top(module) == "pipeline":
+            assert "github" not in seen
+        if top(module) == "github":
+            assert not seen & {*STAGES, "pipeline"}, module
+
+
+def test_parent_imports_no_tensorflow() -> None:
+    names = [name.removesuffix(".__init__") for name in modules() if "__main__" not in name]
+    code = (
+        "import importlib, sys\n"
+        f"for name in {names!r}: importlib.import_module(name)\n"
+        "heavy = {'tensorflow', 'keras', 'tf_keras', 'ai_edge_litert'} & set(sys.modules)\n"
+        "sys.exit(', '.join(sorted(heavy)) or 0)"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True
+    )
+    assert finished.returncode == 0, finished.stderr
+
+
+def test_files_stay_small() -> None:
+    long = {
+        name: lines
+        for name, path in modules().items()
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 400
+    }
+    assert long == {}
