@@ -1,0 +1,63 @@
+"""How long the main job takes on examples/digits: whole process, median of several runs.
+
+Usage: python bench/main_job.py [--runs N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def machine() -> str:
+    """Processor, cores and date, for whoever quotes the figures."""
+    info = Path("/proc/cpuinfo")
+    names = [
+        line.split(":", 1)[1].strip()
+        for line in (info.read_text().splitlines() if info.exists() else [])
+        if line.startswith("model name")
+    ]
+    name = names[0] if names else platform.processor()
+    return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}, {datetime.date.today()}"
+
+
+def main() -> None:
+    """Run the job several times and print medians."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=3)
+    runs = parser.parse_args().runs
+    walls, stages = [], []
+    for _ in range(runs):
+        with tempfile.TemporaryDirectory() as output:
+            started = time.monotonic()
+            subprocess.run(
+                [sys.executable, "-m", "coral_action", "run", "--quiet", "--compiler", "none"]
+                + ["--config", str(PROJECT / "examples/digits/coral.yml"), "--output", output],
+                cwd=PROJECT,
+                check=True,
+            )
+            walls.append(time.monotonic() - started)
+            report = json.loads((Path(output) / "report.json").read_text())
+            stages.append([model["seconds"] for model in report["models"]])
+    print(machine())
+    print(
+        f"digits, three forms, whole process: {statistics.median(walls):.1f} s (median of {runs})"
+    )
+    for stage in ("loading", "quantization", "evaluation"):
+        values = [model[stage] for run in stages for model in run]
+        print(f"  {stage}, one model: {statistics.median(values):.2f} s")
+
+
+if __name__ == "__main__":
+    main()
