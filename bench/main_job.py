@@ -29,7 +29,8 @@ def machine() -> str:
         if line.startswith("model name")
     ]
     name = names[0] if names else platform.processor()
-    return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}, {datetime.date.today()}"
+    python = f"Python {platform.python_version()}"
+    return f"{name}, {os.cpu_count()} cores, {python}, {datetime.date.today()}"
 
 
 def main() -> None:
@@ -38,14 +39,13 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     runs = parser.parse_args().runs
     walls, stages = [], []
+    config = str(PROJECT / "examples/digits/coral.yml")
+    command = [sys.executable, "-m", "coral_action", "run", "--quiet", "--compiler", "none"]
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as output:
             started = time.monotonic()
             subprocess.run(
-                [sys.executable, "-m", "coral_action", "run", "--quiet", "--compiler", "none"]
-                + ["--config", str(PROJECT / "examples/digits/coral.yml"), "--output", output],
-                cwd=PROJECT,
-                check=True,
+                [*command, "--config", config, "--output", output], cwd=PROJECT, check=True
             )
             walls.append(time.monotonic() - started)
             report = json.loads((Path(output) / "report.json").read_text())
