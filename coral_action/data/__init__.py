@@ -14,6 +14,7 @@ from coral_action.config.data_schema import (
     PreprocessConfig,
 )
 from coral_action.config.paths import PathRules
+from coral_action.data.diagnosis import compare, diagnose
 from coral_action.data.preprocess import profile_of
 from coral_action.data.samples import (
     BadFile,
@@ -26,6 +27,7 @@ from coral_action.data.samples import (
 )
 from coral_action.data.sampling import choose
 from coral_action.data.sources import OPENERS, Request
+from coral_action.data.statistics import SampleStatistics
 from coral_action.errors import DataError
 
 __all__ = [
@@ -34,7 +36,10 @@ __all__ = [
     "Label",
     "Profile",
     "Sample",
+    "SampleStatistics",
     "Samples",
+    "compare",
+    "diagnose",
     "open_samples",
 ]
 
