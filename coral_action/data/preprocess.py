@@ -51,6 +51,11 @@ class ImagePreprocessor:
         self._scale = np.float32(preset.scale if config.scale is None else config.scale)
         self._mean = _per_channel(config.mean, preset.mean[::order], channels, "mean")
         self._std = _per_channel(config.std, preset.std[::order], channels, "std")
+        self._shown = (self._scale, self._mean, self._std)
+        if config.preset is not None:
+            mean = _per_channel(None, preset.mean[::order], channels, "mean")
+            std = _per_channel(None, preset.std[::order], channels, "std")
+            self._shown = (np.float32(preset.scale), mean, std)
         fill = 0.0 if self._resize.fill is None else self._resize.fill
         self._fill = _per_channel(fill, (0.0,), channels, "resize.fill")
         # One row of the input: numpy is slow where the last axis, the channels, is short.
@@ -81,8 +86,13 @@ class ImagePreprocessor:
         return placed[..., 0].astype(np.int32)
 
     def displayed(self, values: Array) -> npt.NDArray[np.uint8]:
-        """An input back as RGB pixels: (x * std + mean) / scale, rounded, cut to 0..255."""
-        pixels = (values.reshape(*self._size, -1) * self._std + self._mean) / self._scale
+        """An input as RGB pixels, x * std + mean over scale, rounded and cut to 0..255.
+
+        Where a preset is declared, its numbers are used and not those that override it: values
+        that the preset does not mean then look wrong, as they do to the model.
+        """
+        scale, mean, std = self._shown
+        pixels = (values.reshape(*self._size, -1) * std + mean) / scale
         rounded = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
         if self._color == "gray":
             return np.repeat(rounded, 3, axis=2)

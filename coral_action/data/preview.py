@@ -140,9 +140,10 @@ def _tiles(
     tiles: list[Tile] = []
     ways: list[str] = []
     for position, spec in shown:
-        if spec.from_images:
+        if spec.from_images and (preprocess.preset or preprocess.expect is None):
             displayed = ImagePreprocessor(preprocess, spec).displayed
-            way = "pixel = (x * std + mean) / scale"
+            whose = f" of the preset {preprocess.preset}" if preprocess.preset else ""
+            way = f"pixel = (x * std + mean) / scale{whose}"
         else:
             low, high = statistics.range_of(position)
             start, end = spec.expected or likely_range(low, high) or (low, high)
