@@ -50,43 +50,36 @@ def _message_class() -> Any:
     )
 
     field = descriptor_pb2.FieldDescriptorProto
+    one, many = field.LABEL_OPTIONAL, field.LABEL_REPEATED
     file = descriptor_pb2.FileDescriptorProto(
         name="coral_example.proto", package="coral", syntax="proto3"
     )
 
-    def add(parent: Any, name: str) -> Any:
-        return parent.add(name=name)
+    def put(message: Any, name: str, number: int, label: Any, kind: Any, **more: Any) -> None:
+        """A field of a plain kind, or (kind is a name) of a message."""
+        if isinstance(kind, str):
+            more["type_name"], kind = f".coral.{kind}", field.TYPE_MESSAGE
+        message.field.add(name=name, number=number, label=label, type=kind, **more)
 
-    def put(message: Any, name: str, number: int, kind: Any, of: str = "", **more: Any) -> None:
-        label = more.pop("label", field.LABEL_OPTIONAL)
-        message.field.add(name=name, number=number, type=kind, type_name=of, label=label, **more)
-
-    for name, kind in (
-        ("BytesList", field.TYPE_BYTES),
-        ("FloatList", field.TYPE_FLOAT),
-        ("Int64List", field.TYPE_INT64),
-    ):
-        put(add(file.message_type, name), "value", 1, kind, label=field.LABEL_REPEATED)
-    feature = add(file.message_type, "Feature")
+    feature = file.message_type.add(name="Feature")
     feature.oneof_decl.add(name="kind")
-    for number, name in enumerate(("bytes_list", "float_list", "int64_list"), 1):
-        of = "." + "coral." + "".join(part.title() for part in name.split("_"))
-        put(feature, name, number, field.TYPE_MESSAGE, of, oneof_index=0)
-    features = add(file.message_type, "Features")
-    entry = add(features.nested_type, "FeatureEntry")
+    for number, (name, member, kind) in enumerate(
+        (
+            ("BytesList", "bytes_list", field.TYPE_BYTES),
+            ("FloatList", "float_list", field.TYPE_FLOAT),
+            ("Int64List", "int64_list", field.TYPE_INT64),
+        ),
+        start=1,
+    ):
+        put(file.message_type.add(name=name), "value", 1, many, kind)
+        put(feature, member, number, one, name, oneof_index=0)
+    features = file.message_type.add(name="Features")
+    entry = features.nested_type.add(name="FeatureEntry")  # what map<string, Feature> stands for
     entry.options.map_entry = True
-    put(entry, "key", 1, field.TYPE_STRING)
-    put(entry, "value", 2, field.TYPE_MESSAGE, ".coral.Feature")
-    put(
-        features,
-        "feature",
-        1,
-        field.TYPE_MESSAGE,
-        ".coral.Features.FeatureEntry",
-        label=field.LABEL_REPEATED,
-    )
-    example = add(file.message_type, "Example")
-    put(example, "features", 1, field.TYPE_MESSAGE, ".coral.Features")
+    put(entry, "key", 1, one, field.TYPE_STRING)
+    put(entry, "value", 2, one, "Feature")
+    put(features, "feature", 1, many, "Features.FeatureEntry")
+    put(file.message_type.add(name="Example"), "features", 1, one, "Features")
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("coral.Example"))
