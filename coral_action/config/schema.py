@@ -58,8 +58,11 @@ class ModelConfig(Section):
         if self.limits.accuracy_drop is not None and self.evaluation is None:
             raise ValueError("limits.accuracy_drop needs an `evaluation` with labelled data")
         sources = [self.calibration, *([self.evaluation] if self.evaluation else [])]
-        if "preprocess" in self.model_fields_set and all(s.images is None for s in sources):
-            raise ValueError("preprocess applies to images; npy and npz are fed as they are")
+        if self.preprocess.changes_pixels and not any(s.takes_images for s in sources):
+            raise ValueError(
+                "preprocess applies to images; npy and npz are fed as they are (only "
+                "`preprocess.expect` says something of them)"
+            )
         return self
 
 

@@ -1,18 +1,47 @@
-"""Data files to samples; one file a source."""
+"""Data files to samples; one file a source.
+
+Whoever opens samples reads strangers' files: only child processes do (`isolation.run_isolated`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from coral_action.config.data_schema import CalibrationConfig, EvaluationConfig, PreprocessConfig
+from coral_action.config.data_schema import (
+    CalibrationConfig,
+    DataSection,
+    EvaluationConfig,
+    PreprocessConfig,
+)
 from coral_action.config.paths import PathRules
-from coral_action.data.images import ImageSource
-from coral_action.data.npy import NpySource
-from coral_action.data.npz import NpzSource
-from coral_action.data.samples import InputSpec, Sample, Samples, Source, choose
+from coral_action.data.diagnosis import compare, diagnose
+from coral_action.data.preprocess import profile_of
+from coral_action.data.samples import (
+    BadFile,
+    InputProfile,
+    InputSpec,
+    Label,
+    Profile,
+    Sample,
+    Samples,
+)
+from coral_action.data.sampling import choose
+from coral_action.data.sources import OPENERS, Request
+from coral_action.data.statistics import SampleStatistics
 from coral_action.errors import DataError
 
-__all__ = ["Sample", "Samples", "open_samples"]
+__all__ = [
+    "BadFile",
+    "InputProfile",
+    "Label",
+    "Profile",
+    "Sample",
+    "SampleStatistics",
+    "Samples",
+    "compare",
+    "diagnose",
+    "open_samples",
+]
 
 
 def open_samples(
@@ -20,30 +49,53 @@ def open_samples(
     preprocess: PreprocessConfig,
     paths: PathRules,
     specs: Sequence[InputSpec],
+    *,
+    allow_custom_code: bool = False,
 ) -> Samples:
     """The samples that coral.yml names, as the model's inputs take them.
 
+    Args:
+        config: the section `calibration` or `evaluation`.
+        preprocess: for sources of images.
+        paths: where paths begin, and what none may leave.
+        specs: the model's inputs.
+        allow_custom_code: whether `python:` may run; never taken from coral.yml.
+
     Raises:
         DataError: if there are none, or they don't fit.
+        UsageError: if custom code is named and not allowed.
+        ConfigError: if a path leaves the workspace.
     """
     labelled = isinstance(config, EvaluationConfig)
     section = "evaluation" if labelled else "calibration"
-    limit, seed = (
-        (config.samples, config.seed) if isinstance(config, CalibrationConfig) else (None, 0)
-    )
     kind, value = config.source
-    path = paths.resolve(value)
+    request = Request(
+        config, value, preprocess, paths, specs, config.samples, labelled, allow_custom_code
+    )
     try:
-        source: Source
-        if kind == "images":
-            source = ImageSource(path, specs, preprocess, paths, labelled=labelled)
-        elif kind == "npy":
-            source = NpySource(path, specs)
-        else:
-            source = NpzSource(path, specs, labelled=labelled)
-        chosen = choose(len(source.names), limit, seed)
+        source = OPENERS[kind](request)
+        chosen = choose(
+            source.names,
+            limit=config.samples,
+            seed=config.seed,
+            shuffle=config.shuffle,
+            classes=source.classes,
+        )
         if not chosen:
-            raise DataError(f"{path}: no samples", hint="the data named in coral.yml is empty")
-        return Samples(source, specs, chosen)
+            raise DataError(f"{value}: no samples", hint="the data named in coral.yml is empty")
     except DataError as error:
         raise DataError(f"{section}: {error.message}", hint=error.hint) from error
+    return Samples(source, specs, chosen, _profile(section, config, preprocess, specs))
+
+
+def _profile(
+    section: str, config: DataSection, preprocess: PreprocessConfig, specs: Sequence[InputSpec]
+) -> Profile:
+    features = config.tfrecord.features if config.tfrecord else {}
+    from_images = {
+        spec.name: config.images is not None
+        or (spec.name in features and features[spec.name].decode == "image")
+        for spec in specs
+    }
+    inputs = tuple(profile_of(preprocess, s, from_images=from_images[s.name]) for s in specs)
+    return Profile(section, inputs, config.max_bad_files)

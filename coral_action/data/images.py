@@ -1,117 +1,145 @@
-"""Folders and globs of images, decoded with Pillow; the folder of an image can be its class."""
+"""Image files, decoded with Pillow; each may have a class or a mask."""
 
 from __future__ import annotations
 
-import glob
-import itertools
-import warnings
+import hashlib
+import io
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import PurePosixPath
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+import numpy as np
+from PIL import Image, ImageOps
 
-from coral_action.config.data_schema import PreprocessConfig
 from coral_action.config.paths import PathRules
+from coral_action.data.files import FileSet, printable, read_regular
 from coral_action.data.preprocess import ImagePreprocessor
-from coral_action.data.samples import Array, InputSpec
+from coral_action.data.samples import Array, BadFileError, Label, Reading
 from coral_action.errors import DataError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"})
 MAX_PIXELS = 100_000_000
-_GLOB = frozenset("*?[")
+
+# Named, so that a file of another kind (EPS runs Ghostscript) can't hide behind a suffix.
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF")
 
 
 class ImageSource:
-    """Images of a folder or glob, in the order of their paths."""
+    """Images of one input; `classes` or `masks` label them."""
 
     def __init__(
         self,
-        path: Path,
-        specs: Sequence[InputSpec],
-        preprocess: PreprocessConfig,
-        paths: PathRules,
+        files: FileSet,
+        input_name: str,
+        preprocess: ImagePreprocessor,
         *,
-        labelled: bool,
+        classes: Sequence[int] | None = None,
+        masks: MaskFolder | None = None,
     ) -> None:
-        if len(specs) != 1:
-            raise DataError(
-                f"images feed one input, but the model has {len(specs)}",
-                hint=f"use npz with the arrays {', '.join(spec.name for spec in specs)}",
-            )
-        self._input = specs[0].name
-        self._preprocess = ImagePreprocessor(preprocess, specs[0])
-        base, self._files = find_images(path)
-        for file in self._files:
-            paths.resolve(str(file))  # a link may lead out of the workspace
-        self.names = [file.relative_to(base).as_posix() for file in self._files]
-        self.labels = _class_numbers(self.names, path) if labelled else None
+        self._files = files
+        self._input = input_name
+        self._preprocess = preprocess
+        self._masks = masks
+        self.names = files.names
+        self.classes = classes
 
-    def read(self, index: int) -> dict[str, Array]:
+    def read(self, index: int) -> Reading:
         """One sample, as `Source.read`."""
-        image = decode(self._files[index], self.names[index])
-        return {self._input: self._preprocess(image)}
+        content = self._files.read(index)
+        image = decode_image(content, self.names[index])
+        label: Label = None if self.classes is None else self.classes[index]
+        if self._masks is not None:
+            label = self._preprocess.mask(self._masks.read(self._files.paths[index], image.size))
+        inputs = {self._input: self._preprocess(image)}
+        return Reading(inputs, label, hashlib.sha256(content).hexdigest())
+
+    def digest(self, index: int) -> str:
+        """SHA-256 of the file."""
+        return self._files.digest(index)
 
 
-def find_images(path: Path) -> tuple[Path, list[Path]]:
-    """The image files of a folder (with its subfolders) or glob, sorted, and their common folder.
+class MaskFolder:
+    """Masks beside images: the same relative path, with the suffix .png."""
+
+    def __init__(self, folder: str, paths: PathRules) -> None:
+        self._folder = folder
+        self._paths = paths
+        if not paths.resolve(folder).is_dir():
+            raise DataError(f"{folder}: no such folder", hint="`masks` takes a folder of .png")
+
+    def read(self, image: str, size: tuple[int, int]) -> Array:
+        """The class of each pixel of an image of (width, height) `size`: integers (height, width).
+
+        A palette's numbers are the classes, whatever its colours.
+
+        Raises:
+            BadFileError: if it is missing, can't be decoded, has colours or another size.
+        """
+        relative = PurePosixPath(image).with_suffix(".png")
+        name = printable(f"{self._folder}/{relative}")
+        content = read_regular(
+            self._paths.resolve(str(PurePosixPath(self._folder, relative))), name
+        )
+        mask = _open(content, name)
+        if mask.mode not in ("1", "L", "P", "I;16"):
+            raise BadFileError(
+                f"{name}: a mask with colours (Pillow mode {mask.mode})",
+                hint="a mask's pixels are class numbers: a gray or palette .png",
+            )
+        if mask.size != size:
+            raise BadFileError(
+                f"{name}: {mask.width} x {mask.height} pixels, but its image has "
+                f"{size[0]} x {size[1]}"
+            )
+        return np.asarray(mask).astype(np.int32)
+
+
+def decode_image(content: bytes, name: str) -> Image.Image:
+    """The first frame of an encoded image, 8 bits a channel, upright as its EXIF says.
+
+    16-bit gray becomes round(v / 257). 16-bit colour is cut to its upper 8 bits, by Pillow. Alpha
+    stays: dropping it shows the colours below, as Keras and TensorFlow do.
 
     Raises:
-        DataError: if there is none.
+        BadFileError: if it can't be decoded, is too large, or holds 32-bit integers or floats.
     """
-    if path.is_dir():
-        base, files = path, [p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES]
-    elif _GLOB & set(str(path)):
-        base = Path(*itertools.takewhile(lambda part: not _GLOB & set(part), path.parts))
-        files = [Path(name) for name in glob.glob(str(path), recursive=True)]  # noqa: PTH207
-        files = [p for p in files if p.suffix.lower() in SUFFIXES]
-    else:
-        raise DataError(
-            f"{path}: no such folder", hint="`images` takes a folder, or a glob such as data/*.png"
+    image = _open(content, name)
+    if image.mode.startswith("I;16"):
+        wide = np.asarray(image).astype(np.uint32)
+        image = Image.fromarray(((wide + 128) // 257).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        kind = "32-bit integers" if image.mode == "I" else "floats"
+        raise BadFileError(
+            f"{name}: pixels are {kind} (Pillow mode {image.mode})",
+            hint="convert it to 8 or 16 bits, or use npy or npz",
         )
-    files = sorted((p for p in files if p.is_file()), key=lambda p: p.relative_to(base).as_posix())
-    if not files:
-        raise DataError(
-            f"{path}: no images found", hint=f"known kinds: {', '.join(sorted(SUFFIXES))}"
-        )
-    return base, files
+    if image.mode in ("LAB", "HSV"):
+        raise BadFileError(f"{name}: pixels are {image.mode}", hint="convert it to RGB")
+    return image
 
 
-def decode(path: Path, name: str) -> Image.Image:
-    """An image of 8 bits a channel, upright as its EXIF orientation says.
-
-    Raises:
-        DataError: if it can't be decoded, is too large, or has 16 bits or floats a channel.
-    """
+def _open(content: bytes, name: str) -> Image.Image:
+    """Decoded and upright, in the mode that Pillow gives it."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise DataError(f"{name}: {image.width} x {image.height} pixels are too many")
-                upright = ImageOps.exif_transpose(image)
-                upright.load()
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError) as error:
-        raise DataError(
-            f"{name}: an image that can't be decoded ({str(error).splitlines()[0]})",
-            hint="mend or remove the file",
-        ) from error
+        image = Image.open(io.BytesIO(content), formats=_FORMATS)
+        if image.width * image.height > MAX_PIXELS:
+            raise BadFileError(f"{name}: {image.width} x {image.height} pixels are too many")
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+    except (BadFileError, MemoryError):
+        raise
     except Image.DecompressionBombError as error:
-        raise DataError(f"{name}: too many pixels") from error
-    if upright.mode.startswith(("I", "F")):
-        raise DataError(
-            f"{name}: more than 8 bits a channel (Pillow mode {upright.mode})",
-            hint="convert it to 8 bits, or use npy or npz",
-        )
-    return upright
+        raise BadFileError(f"{name}: too many pixels") from error
+    except Exception as error:  # a decoder may raise anything when a file is broken
+        reason = "empty file" if not content else _reason(error)
+        raise BadFileError(
+            f"{name}: an image that can't be decoded ({reason})", hint="mend or remove the file"
+        ) from error
+    return image
 
 
-def _class_numbers(names: Sequence[str], path: Path) -> list[int]:
-    """The folder of each image as a number: class folders in sorted order, from 0."""
-    folders = [name.split("/")[0] if "/" in name else "" for name in names]
-    if "" in folders:
-        raise DataError(
-            f"{path}: {names[folders.index('')]} lies in no class folder",
-            hint="`labels: folders` takes one folder for each class, such as data/test/cat/1.png",
-        )
-    classes = {folder: number for number, folder in enumerate(sorted(set(folders)))}
-    return [classes[folder] for folder in folders]
+def _reason(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    # Pillow's own words would name the buffer and not the file.
+    if not text or "BytesIO" in text[0]:
+        return "no JPEG, PNG, BMP, WebP, GIF or TIFF"
+    return text[0][:200]

@@ -2,63 +2,141 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from coral_action.data.samples import Array, InputSpec
+from coral_action.data.arrays import ArrayFile, RowNames, nbytes, read_header
+from coral_action.data.files import printable, require_regular
+from coral_action.data.samples import InputSpec, Label, Reading, digest_of
 from coral_action.errors import DataError
+
+# Held against the sizes that the archive declares, before anything is unpacked.
+MAX_UNPACKED_BYTES = 6 << 30
+_UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, EOFError)
 
 
 class NpzSource:
-    """Samples of a .npz; pickles are refused."""
+    """Samples of a .npz, unpacked into temporary files and read one by one; pickles are refused.
+
+    `y` holds class numbers of shape (samples,), or masks of shape (samples, height, width).
+    """
 
     def __init__(self, path: Path, specs: Sequence[InputSpec], *, labelled: bool) -> None:
+        require_regular(path, "npz")
+        self._file = printable(path.name)
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                held = list(archive.files)
-                keys = {spec.name: _key(path, spec.name, held, len(specs)) for spec in specs}
-                self._arrays = {name: archive[key] for name, key in keys.items()}
-                self.labels = _labels(path, archive) if labelled else None
-        except FileNotFoundError as error:
-            raise DataError(f"{path}: no such file") from error
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+            with zipfile.ZipFile(path) as archive:
+                members = {n.removesuffix(".npy"): archive.getinfo(n) for n in archive.namelist()}
+                keys = {spec.name: self._key(spec.name, list(members), specs) for spec in specs}
+                labels = {"y"} & members.keys()
+                self._check_size([members[key] for key in labels | set(keys.values())])
+                arrays = {key: self._unpack(archive, members[key]) for key in keys.values()}
+                target = self._targets(archive, members.get("y"), required=labelled)
+        except _UNREADABLE as error:
             raise DataError(
-                f"{path}: no .npz that can be read ({str(error).splitlines()[0]})",
-                hint="save it with numpy.savez; arrays of Python objects are not loaded",
+                f"{self._file}: no .npz that can be read ({(str(error).splitlines() or [''])[0]})",
+                hint="save it with numpy.savez",
             ) from error
-        lengths = {len(a) if a.ndim else 0 for a in self._arrays.values()}
-        if self.labels is not None:
-            lengths.add(len(self.labels))
-        if len(lengths) != 1:
-            raise DataError(f"{path}: its arrays hold different numbers of samples")
-        self.names = [f"{path.name}[{i}]" for i in range(lengths.pop())]
+        self._arrays = {name: arrays[key] for name, key in keys.items()}
+        self._masks = target if target is not None and len(target.shape) == 3 else None
+        self.classes = None
+        if target is not None and self._masks is None:
+            self.classes = self._classes(target, required=labelled)
+        lengths = {key: len(array) for key, array in arrays.items()}
+        if target is not None:
+            lengths["y"] = len(target)
+        if len(set(lengths.values())) != 1:
+            raise DataError(
+                f"{self._file}: its arrays hold different numbers of samples "
+                f"({', '.join(f'{key}: {length}' for key, length in lengths.items())})"
+            )
+        self.names = RowNames(self._file, next(iter(lengths.values())))
 
-    def read(self, index: int) -> dict[str, Array]:
+    def read(self, index: int) -> Reading:
         """One sample, as `Source.read`."""
-        return {name: np.asarray(array[index]) for name, array in self._arrays.items()}
+        inputs = {name: array.row(index) for name, array in self._arrays.items()}
+        label: Label = None
+        if self.classes is not None:
+            label = self.classes[index]
+        elif self._masks is not None:
+            label = self._masks.row(index).astype(np.int32)
+        return Reading(inputs, label, digest_of(inputs))
 
+    def digest(self, index: int) -> str:
+        """SHA-256 of the rows."""
+        return self.read(index).digest
 
-def _key(path: Path, name: str, held: list[str], inputs: int) -> str:
-    if name in held:
-        return name
-    if inputs == 1 and "x" in held:
-        return "x"
-    raise DataError(
-        f"{path}: no array for the input {name}",
-        hint=f"it holds: {', '.join(held)}; name an array as the input"
-        + (", or x" if inputs == 1 else ""),
-    )
+    def _key(self, name: str, held: list[str], specs: Sequence[InputSpec]) -> str:
+        if name in held:
+            return name
+        if len(specs) == 1 and "x" in held:
+            return "x"
+        raise DataError(
+            f"{self._file}: no array for the input {name}",
+            hint=f"it holds: {', '.join(map(printable, held[:20]))}; name an array as the input"
+            + (", or x" if len(specs) == 1 else ""),
+        )
 
+    def _check_size(self, members: list[zipfile.ZipInfo]) -> None:
+        declared = sum(member.file_size for member in members)
+        if declared > MAX_UNPACKED_BYTES:
+            raise DataError(
+                f"{self._file}: {declared:,} bytes when unpacked, more than {MAX_UNPACKED_BYTES:,}",
+                hint="use .npy, which is read where it lies, or fewer samples",
+            )
 
-def _labels(path: Path, archive: np.lib.npyio.NpzFile) -> list[int]:
-    if "y" not in archive.files:
-        raise DataError(f"{path}: no labels", hint="evaluation needs the class of each sample as y")
-    labels = archive["y"]
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.number):
-        raise DataError(f"{path}: y is {labels.dtype} of shape {list(labels.shape)}, not classes")
-    if not (labels == np.rint(labels)).all() or (labels < 0).any():
-        raise DataError(f"{path}: y holds values that are no class numbers")
-    return [int(label) for label in labels]
+    def _unpack(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> ArrayFile:
+        name = f"{self._file}: {printable(member.filename)}"
+        with archive.open(member) as packed:
+            shape, _, dtype = read_header(packed, name)
+            if nbytes(shape, dtype) > member.file_size:
+                raise DataError(
+                    f"{name}: its header declares {list(shape)} values of {dtype}, more than "
+                    "the archive holds"
+                )
+        unpacked = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - ArrayFile closes it
+        with archive.open(member) as packed:
+            shutil.copyfileobj(packed, unpacked)  # ends at the declared size, or fails by its CRC
+        return ArrayFile(unpacked, name)
+
+    def _targets(
+        self, archive: zipfile.ZipFile, member: zipfile.ZipInfo | None, *, required: bool
+    ) -> ArrayFile | None:
+        """The array `y`; calibration takes class numbers to draw by, and passes over all else."""
+        if member is None:
+            if required:
+                raise DataError(
+                    f"{self._file}: no labels",
+                    hint="evaluation needs the class of each sample as y",
+                )
+            return None
+        try:
+            array = self._unpack(archive, member)
+        except DataError:
+            if required:
+                raise
+            return None
+        integers = array.dtype.kind in "biu"
+        if len(array.shape) == 1 or (len(array.shape) == 3 and integers):
+            return array
+        if len(array.shape) == 2 and array.shape[1] == 1:
+            return array
+        if required:
+            raise DataError(
+                f"{self._file}: y is {array.dtype} of shape {list(array.shape)}, not classes"
+            )
+        return None
+
+    def _classes(self, array: ArrayFile, *, required: bool) -> list[int] | None:
+        values = np.array([array.row(i) for i in range(len(array))]).reshape(len(array))
+        if (values == np.rint(values)).all() and not (values < 0).any():
+            return [int(value) for value in values]
+        if required:
+            raise DataError(f"{self._file}: y holds values that are no class numbers")
+        return None

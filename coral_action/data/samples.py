@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from coral_action.data.prefetch import read_ahead
 from coral_action.errors import DataError
 
 Array = npt.NDArray[Any]
+Label = int | Array | None
+
+# Samples decoded ahead of the one in use: enough to keep a second core busy, few enough to be flat.
+READ_AHEAD = 4
 
 
 class InputSpec(Protocol):
@@ -31,6 +36,19 @@ class InputSpec(Protocol):
         """Its numpy dtype."""
 
 
+class BadFileError(DataError):
+    """One file can't be used; `max_bad_files` of them are tolerated."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a source holds for one sample: arrays without batch dimension, label, SHA-256."""
+
+    inputs: Mapping[str, Array]
+    label: Label
+    digest: str
+
+
 class Source(Protocol):
     """Where samples come from. Reading is lazy: memory does not grow with their number."""
 
@@ -39,51 +57,169 @@ class Source(Protocol):
         """What each sample is called, in an order that is the same on every machine."""
 
     @property
-    def labels(self) -> Sequence[int] | None:
-        """The class index of each sample, where the source knows it."""
+    def classes(self) -> Sequence[int] | None:
+        """The class of each sample, where it is known without reading; to draw by class."""
 
-    def read(self, index: int) -> dict[str, Array]:
-        """The inputs of one sample, without batch dimension."""
+    def read(self, index: int) -> Reading:
+        """One sample.
+
+        Raises:
+            BadFileError: if its file can't be decoded.
+            DataError: if it can't be used for another reason.
+        """
+
+    def digest(self, index: int) -> str:
+        """SHA-256 of the sample's file, or of its arrays where one file holds many samples."""
+
+
+@dataclass(frozen=True)
+class InputProfile:
+    """What coral.yml says of the values that one input is fed."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    from_images: bool = False
+    scaling_declared: bool = False  # a preset, scale, mean, std or expect is there
+    expected: tuple[float, float] | None = None
+    expected_by: str = ""  # the key that says so
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What is known of a set of samples before one is read; plain data."""
+
+    section: str  # calibration or evaluation
+    inputs: tuple[InputProfile, ...]
+    max_bad_files: int = 0
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample: what it is called, arrays of shape (1, ...) by input name, its class."""
+    """One sample.
+
+    Attributes:
+        name: what it is called, printable.
+        inputs: arrays of shape (1, ...) by input name.
+        label: the class number; or, for segmentation, an integer array of shape (height, width)
+            of the model's input size with the class of each pixel, 255 where there is none; or
+            None where the data are not labelled.
+        digest: SHA-256 as in `Source.digest`.
+    """
 
     name: str
     inputs: dict[str, Array]
-    label: int | None
+    label: Label
+    digest: str = ""
 
 
+@dataclass(frozen=True)
+class BadFile:
+    """A file that was left out, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass
 class Samples:
-    """The chosen samples of a source, conformed to the inputs of a model."""
+    """The chosen samples of a source, conformed to the inputs of a model.
 
-    def __init__(self, source: Source, specs: Sequence[InputSpec], chosen: Sequence[int]) -> None:
-        self._source = source
-        self._specs = specs
-        self._chosen = chosen
+    Iterating decodes in a second thread, a few samples ahead. `bad_files` then names the files
+    that were left out.
+    """
+
+    source: Source
+    specs: Sequence[InputSpec]
+    chosen: Sequence[int]
+    profile: Profile
+    bad_files: list[BadFile] = field(default_factory=list)
 
     def shard(self, index: int, count: int) -> Samples:
-        """Every `count`-th sample from `index` on: one worker's part of the whole."""
-        return Samples(self._source, self._specs, self._chosen[index::count])
+        """Every `count`-th sample from `index` on: one worker's part of the whole.
+
+        Each part tolerates `max_bad_files` for itself; `SampleStatistics.refuse_bad_files` holds
+        the merged parts to it.
+        """
+        return Samples(self.source, self.specs, self.chosen[index::count], self.profile)
+
+    def manifest(self) -> dict[str, Any]:
+        """The chosen samples by name and content, as `manifest`; reads files, decodes nothing."""
+        return manifest([(self.source.names[i], self.source.digest(i)) for i in self.chosen])
 
     def __len__(self) -> int:
-        return len(self._chosen)
+        return len(self.chosen)
 
     def __iter__(self) -> Iterator[Sample]:
-        labels = self._source.labels
-        for index in self._chosen:
-            name = self._source.names[index]
-            values = self._source.read(index)
-            inputs = {spec.name: conform(values[spec.name], spec, name) for spec in self._specs}
-            yield Sample(name, inputs, None if labels is None else int(labels[index]))
+        self.bad_files = []
+        for item in read_ahead(self._read, self.chosen, READ_AHEAD):
+            if isinstance(item, Sample):
+                yield item
+                continue
+            name, error = item
+            self.bad_files.append(BadFile(name, error.message))
+            if len(self.bad_files) > self.profile.max_bad_files:
+                raise self._too_many(error)
+        if self.bad_files and len(self.bad_files) == len(self.chosen):
+            raise DataError(
+                f"{self.profile.section}: none of {len(self.chosen)} files can be decoded; the "
+                f"first is {self.bad_files[0].reason}"
+            )
+
+    def _read(self, index: int) -> Sample | tuple[str, BadFileError]:
+        name = self.source.names[index]
+        try:
+            reading = self.source.read(index)
+            inputs = {s.name: conform(reading.inputs[s.name], s, name) for s in self.specs}
+        except BadFileError as error:
+            return name, error
+        except DataError as error:
+            raise self._in_section(error) from error
+        return Sample(name, inputs, reading.label, reading.digest)
+
+    def _too_many(self, error: BadFileError) -> DataError:
+        if not self.profile.max_bad_files:
+            return self._in_section(error)
+        return refused_bad_files(self.profile, self.bad_files)
+
+    def _in_section(self, error: DataError) -> DataError:
+        return DataError(f"{self.profile.section}: {error.message}", hint=error.hint)
 
 
-def choose(count: int, limit: int | None, seed: int) -> list[int]:
-    """Indices of at most `limit` of `count` samples, in order; the same for a seed everywhere."""
-    if limit is None or count <= limit:
-        return list(range(count))
-    return sorted(random.Random(seed).sample(range(count), limit))  # noqa: S311 - no secret
+def refused_bad_files(profile: Profile, bad_files: Sequence[BadFile]) -> DataError:
+    """The error for more bad files than `max_bad_files`, with the first few of them."""
+    shown = "; ".join(bad.reason for bad in bad_files[:5])
+    more = f"; and {len(bad_files) - 5} more" if len(bad_files) > 5 else ""
+    return DataError(
+        f"{profile.section}: {len(bad_files)} files can't be decoded, but max_bad_files is "
+        f"{profile.max_bad_files}: {shown}{more}",
+        hint="mend or remove them, or raise max_bad_files",
+    )
+
+
+def manifest(files: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """`{"count", "sha256", "files"}` of samples given as (name, SHA-256 of the content).
+
+    `files` holds the names in sorted order; `sha256` is taken over one line for each in the same
+    order, `<content SHA-256>  <name>` and a line feed, as `sha256sum` prints them.
+    """
+    listed = sorted(files)
+    lines = "".join(f"{digest}  {name}\n" for name, digest in listed)
+    return {
+        "count": len(listed),
+        "sha256": hashlib.sha256(lines.encode()).hexdigest(),
+        "files": [name for name, _ in listed],
+    }
+
+
+def digest_of(arrays: Mapping[str, Array]) -> str:
+    """SHA-256 of arrays: names, dtypes, shapes and contents in C order, sorted by name."""
+    state = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        state.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        state.update(array.data)
+    return state.hexdigest()
 
 
 def conform(value: Array, spec: InputSpec, name: str) -> Array:

@@ -1,0 +1,130 @@
+"""coral-quantize preview: a contact sheet of what each model is fed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from coral_action.config import ModelConfig
+    from coral_action.config.paths import PathRules
+
+
+@click.command(
+    epilog="Example: coral-quantize preview --config coral.yml --model digits --count 12"
+)
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default=Path("coral.yml"),
+    show_default=True,
+)
+@click.option("--model", "names", multiple=True, help="Only this model; can be repeated.")
+@click.option(
+    "--section",
+    type=click.Choice(["calibration", "evaluation"]),
+    default="calibration",
+    show_default=True,
+    help="Which of the model's data.",
+)
+@click.option("--count", type=click.IntRange(1, 400), default=24, show_default=True)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Folder for NAME_preview.png; the current one without it.",
+)
+@click.option(
+    "--allow-custom-code", is_flag=True, help="Let `python:` sources run code of the repository."
+)
+def preview(
+    config_path: Path,
+    names: tuple[str, ...],
+    section: str,
+    count: int,
+    output: Path,
+    allow_custom_code: bool,
+) -> None:
+    """Write a contact sheet (PNG) of preprocessed samples: see what the model sees.
+
+    Values are turned back into pixels for display; the sheet says how.
+    """
+    from coral_action.config import load_config
+    from coral_action.config.paths import PathRules
+    from coral_action.errors import UsageError
+
+    config = load_config(config_path)
+    unknown = sorted(set(names) - {model.name for model in config.models})
+    if unknown:
+        raise UsageError(
+            f"--model {unknown[0]}: no such model in {config_path}",
+            hint=f"it names {', '.join(model.name for model in config.models)}",
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    paths = PathRules(config_path.resolve().parent)
+    for model in config.models:
+        if names and model.name not in names:
+            continue
+        target = output.resolve() / f"{model.name}_preview.png"
+        result = write_preview(
+            model, paths, target, section=section, count=count, allow_custom_code=allow_custom_code
+        )
+        click.echo(f"{target}: {result['shown']} samples of {section}")
+        click.echo(f"  shown as {result['how']}")
+        for finding in result["findings"]:
+            if finding["id"] not in config.ignore:
+                click.echo(f"  {finding['severity']} {finding['id']}: {finding['message']}")
+                click.echo(f"    {finding['advice']}")
+
+
+def write_preview(
+    model: ModelConfig,
+    paths: PathRules,
+    target: Path,
+    *,
+    section: str,
+    count: int,
+    allow_custom_code: bool = False,
+) -> dict[str, Any]:
+    """Load the model for its inputs, and write the sheet in a child process.
+
+    Returns:
+        What `data.preview.preview_task` returns.
+
+    Raises:
+        UsageError: if the model has no such section.
+        CoralQuantizeError: if the model or its data can't be read.
+    """
+    import tempfile
+
+    from coral_action.errors import UsageError
+    from coral_action.isolation import run_isolated
+    from coral_action.loading import load_model
+
+    data = model.calibration if section == "calibration" else model.evaluation
+    if data is None:
+        raise UsageError(f"{model.name} has no `evaluation` in coral.yml", hint="leave --section")
+    with tempfile.TemporaryDirectory(prefix="coral-preview-") as folder:
+        loaded = load_model(model, paths, Path(folder, "float.tflite"))
+        partial = target.with_name(target.name + ".part")
+        request = {
+            "section": section,
+            "data": data.model_dump(mode="json"),
+            "preprocess": model.preprocess.model_dump(mode="json"),
+            "paths": paths.to_json(),
+            "inputs": loaded.to_json()["inputs"],
+            "count": count,
+            "output": str(partial),
+            "allow_custom_code": allow_custom_code,
+        }
+        try:
+            result = run_isolated(
+                "coral_action.data.preview:preview_task", request, stage="preview"
+            )
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+    return result

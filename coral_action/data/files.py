@@ -1,0 +1,169 @@
+"""Finding and opening data files: regular files inside the workspace, nothing else."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import itertools
+import os
+import stat
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from coral_action.config.paths import PathRules
+from coral_action.data.samples import BadFileError
+from coral_action.errors import DataError
+
+MAX_FILE_BYTES = 1 << 30
+_MAX_LISTED = 5_000_000
+_GLOB = frozenset("*?[")
+
+
+@dataclass(frozen=True)
+class FileSet:
+    """Files of one kind, sorted by name.
+
+    Attributes:
+        base: the folder that `paths` are relative to.
+        paths: POSIX paths relative to `base`, as the file system spells them.
+        names: the same, printable: bytes that are no UTF-8 and control characters are escaped.
+        origin: what coral.yml names, for errors.
+        groups: the class folder of each file, "" where there is none.
+    """
+
+    base: Path
+    paths: Sequence[str]
+    names: Sequence[str]
+    origin: str
+    groups: Sequence[str]
+    rules: PathRules
+
+    def read(self, index: int) -> bytes:
+        """The content of one file.
+
+        Raises:
+            BadFileError: if it is no regular file, can't be read or is larger than 1 GiB.
+            ConfigError: if a link leads out of the workspace.
+        """
+        name = self.names[index]
+        try:
+            path = self.rules.resolve(os.path.join(self.base, self.paths[index]))  # noqa: PTH118
+        except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before 3.13
+            raise BadFileError(f"{name}: a link that leads nowhere") from error
+        return read_regular(path, name)
+
+    def digest(self, index: int) -> str:
+        """SHA-256 of the content of one file; of a file that can't be read, 64 zeros."""
+        try:
+            return hashlib.sha256(self.read(index)).hexdigest()
+        except BadFileError:
+            return "0" * 64
+
+
+def read_regular(path: Path, name: str, limit: int = MAX_FILE_BYTES) -> bytes:
+    """The content of a regular file; opening never waits for a FIFO or wakes a device.
+
+    Raises:
+        BadFileError: if it is anything else, can't be read, or is larger than `limit` bytes.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise BadFileError(
+                    f"{name}: not a regular file", hint="folders, FIFOs and devices hold no samples"
+                )
+            if status.st_size > limit:
+                raise BadFileError(f"{name}: {status.st_size:,} bytes are too many")
+            return file.read(limit)
+    except OSError as error:
+        raise BadFileError(f"{name}: can't be read ({error.strerror})") from error
+
+
+def require_regular(path: Path, kind: str) -> None:
+    """Refuse what is not a regular file, before a library opens it.
+
+    Raises:
+        DataError: if there is none.
+    """
+    if not path.exists():
+        raise DataError(f"{printable(str(path))}: no such file")
+    if not path.is_file():
+        raise DataError(f"{printable(str(path))}: not a regular file, but `{kind}` takes one")
+
+
+def printable(name: str) -> str:
+    """A file name that can be shown anywhere: escapes for control characters and broken UTF-8."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def find_files(value: str, suffixes: frozenset[str], rules: PathRules, what: str) -> FileSet:
+    """The files of a folder (with its subfolders), glob or list file.
+
+    In a folder or glob, files with other suffixes and links to folders are passed over; a list
+    file names its files, relative to itself, one a line; empty lines and `#` comments are skipped.
+
+    Raises:
+        DataError: if there is none.
+        ConfigError: if the path lies outside of the workspace.
+    """
+    path = rules.resolve(value)
+    if path.is_dir():
+        base, found = path, _walk(path, suffixes)
+    elif path.suffix.lower() in (".txt", ".lst") and path.is_file():
+        base, found = path.parent, _listed(path)
+    elif _GLOB & set(value):
+        base = Path(*itertools.takewhile(lambda part: not _GLOB & set(part), path.parts))
+        matches = glob.iglob(str(path), recursive=True)  # noqa: PTH207
+        found = [os.path.relpath(m, base) for m in matches if _suffix(m) in suffixes]
+    elif path.suffix.lower() in suffixes and path.is_file():
+        base, found = path.parent, [path.name]
+    else:
+        raise DataError(
+            f"{printable(str(path))}: no such folder",
+            hint=f"name a folder of {what}, a glob such as data/*.png, or a .txt that lists files",
+        )
+    if not found:
+        raise DataError(
+            f"{printable(str(path))}: no {what} found",
+            hint=f"known kinds: {', '.join(sorted(suffixes))}",
+        )
+    paths = sorted(found, key=lambda p: unicodedata.normalize("NFC", p))
+    containing = path.is_file()  # a list's base folder says nothing of classes
+    groups = [_group(p, containing=containing) for p in paths]
+    return FileSet(base, paths, [printable(p) for p in paths], str(path), groups, rules)
+
+
+def _walk(folder: Path, suffixes: frozenset[str]) -> list[str]:
+    found: list[str] = []
+    for parent, _, names in os.walk(folder):
+        below = os.path.relpath(parent, folder)
+        prefix = "" if below == "." else below + "/"
+        # Hidden files are none of the user's: macOS leaves `._photo.jpg` beside `photo.jpg`.
+        found += [prefix + name for name in names if _suffix(name) in suffixes and name[0] != "."]
+        if len(found) > _MAX_LISTED:
+            raise DataError(f"{folder}: more than {_MAX_LISTED:,} files")
+    return found
+
+
+def _listed(path: Path) -> list[str]:
+    lines = os.fsdecode(read_regular(path, printable(path.name))).lstrip("\ufeff").splitlines()
+    stripped = (line.strip() for line in lines)
+    return [line for line in stripped if line and not line.startswith("#")]
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - runs for every file of a folder
+
+
+def _group(path: str, *, containing: bool) -> str:
+    parts = path.split("/")[:-1]
+    if not parts:
+        return ""
+    return printable(parts[-1] if containing else parts[0])

@@ -1,0 +1,130 @@
+"""The registry: each key of coral.yml that names a source, and how it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from coral_action.config.data_schema import DataSection, PreprocessConfig
+from coral_action.config.paths import PathRules
+from coral_action.data import csv_table, images, tfrecord, wav_clips
+from coral_action.data.files import FileSet, find_files
+from coral_action.data.images import ImageSource, MaskFolder
+from coral_action.data.labels import read_labels
+from coral_action.data.npy import NpySource
+from coral_action.data.npz import NpzSource
+from coral_action.data.parallel import ParallelSource
+from coral_action.data.preprocess import ImagePreprocessor
+from coral_action.data.python_function import PythonSource
+from coral_action.data.samples import InputSpec, Source
+from coral_action.errors import DataError
+
+
+@dataclass(frozen=True)
+class Request:
+    """All that a source may need to know."""
+
+    config: DataSection
+    value: Any  # of the source's key
+    preprocess: PreprocessConfig
+    paths: PathRules
+    specs: Sequence[InputSpec]
+    limit: int | None
+    labelled: bool
+    allow_custom_code: bool
+
+    def classes(self, files: FileSet) -> list[int] | None:
+        """The class of each file, where `labels` says it."""
+        if self.config.labels is None:
+            return None
+        return read_labels(files, self.config.labels, self.config.class_names, self.paths)
+
+    def by_input(self, kind: str) -> Mapping[str, tuple[InputSpec, str]]:
+        """The path for each input: from a mapping, or the one path of a model with one input."""
+        if isinstance(self.value, str):
+            if len(self.specs) != 1:
+                names = ", ".join(f"{spec.name}: ..." for spec in self.specs)
+                raise DataError(
+                    f"one path of {kind}, but the model has {len(self.specs)} inputs",
+                    hint=f"name one for each as `{kind}: {{{names}}}`, or use npz",
+                )
+            return {self.specs[0].name: (self.specs[0], self.value)}
+        specs = {spec.name: spec for spec in self.specs}
+        if specs.keys() != self.value.keys():
+            raise DataError(
+                f"{kind} names {', '.join(self.value)}, but the model's inputs are "
+                f"{', '.join(specs)}"
+            )
+        return {name: (spec, self.value[name]) for name, spec in specs.items()}
+
+
+def _images(request: Request) -> Source:
+    parts: dict[str, Source] = {}
+    for name, (spec, value) in request.by_input("images").items():
+        files = find_files(value, images.SUFFIXES, request.paths, "images")
+        folder = request.config.masks
+        parts[name] = ImageSource(
+            files,
+            name,
+            ImagePreprocessor(request.preprocess, spec),
+            classes=None if parts else request.classes(files),
+            masks=MaskFolder(folder, request.paths) if folder else None,
+        )
+    return _joined(parts, match_names=True)
+
+
+def _npy(request: Request) -> Source:
+    parts: dict[str, Source] = {
+        name: NpySource(request.paths.resolve(value), name)
+        for name, (_, value) in request.by_input("npy").items()
+    }
+    return _joined(parts, match_names=False)
+
+
+def _npz(request: Request) -> Source:
+    return NpzSource(request.paths.resolve(request.value), request.specs, labelled=request.labelled)
+
+
+def _tfrecord(request: Request) -> Source:
+    files = find_files(request.value.files, tfrecord.SUFFIXES, request.paths, "TFRecord files")
+    return tfrecord.RecordSource(files, request.value, request.preprocess, request.specs)
+
+
+def _csv(request: Request) -> Source:
+    path = request.paths.resolve(request.value.file)
+    return csv_table.CsvTable(path, request.value, request.specs)
+
+
+def _wav(request: Request) -> Source:
+    files = find_files(request.value.files, wav_clips.SUFFIXES, request.paths, "sound clips")
+    return wav_clips.WavClips(files, request.value, request.specs, classes=request.classes(files))
+
+
+def _python(request: Request) -> Source:
+    file, _, function = request.value.rpartition(":")
+    return PythonSource(
+        request.paths.resolve(file),
+        function,
+        request.specs,
+        limit=request.limit,
+        labelled=request.labelled,
+        allowed=request.allow_custom_code,
+    )
+
+
+def _joined(parts: Mapping[str, Source], *, match_names: bool) -> Source:
+    if len(parts) == 1:
+        return next(iter(parts.values()))
+    return ParallelSource(parts, match_names=match_names)
+
+
+OPENERS: dict[str, Callable[[Request], Source]] = {
+    "images": _images,
+    "npy": _npy,
+    "npz": _npz,
+    "tfrecord": _tfrecord,
+    "csv": _csv,
+    "wav": _wav,
+    "python": _python,
+}
