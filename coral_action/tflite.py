@@ -81,6 +81,7 @@ class Operator:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Any  # the schema's ...OptionsT object, or None
+    custom_options: bytes = b""  # what a custom operator carries
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,7 @@ def _view(model: Any, size: int) -> TfliteModel:
                 _ints(operator.inputs),
                 _ints(operator.outputs),
                 operator.builtinOptions,
+                bytes(_list(operator.customOptions)),
             )
         )
     return TfliteModel(
