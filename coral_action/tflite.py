@@ -184,7 +184,7 @@ def _view(model: Any, size: int) -> TfliteModel:
                 _ints(operator.inputs),
                 _ints(operator.outputs),
                 operator.builtinOptions,
-                bytes(_list(operator.customOptions)),
+                _raw(operator.customOptions),
             )
         )
     return TfliteModel(
@@ -249,3 +249,7 @@ def _list(value: Any) -> list[Any]:
 
 def _ints(value: Any) -> tuple[int, ...]:
     return tuple(int(item) for item in _list(value))
+
+
+def _raw(value: Any) -> bytes:
+    return b"" if value is None else np.asarray(value, dtype=np.uint8).tobytes()

@@ -127,4 +127,4 @@ def test_the_size_of_the_custom_options_is_what_the_file_holds(compiled: Path) -
     path = compiled / "dense_256_edgetpu.tflite"
     raw = unpack(path.read_bytes()).subgraphs[0].operators
     read = read_model(path).operators
-    assert [len(o.customOptions or []) for o in raw] == [len(o.custom_options) for o in read]
+    assert [0 if o.customOptions is None else len(o.customOptions) for o in raw] == [len(o.custom_options) for o in read]
