@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from coral_action.edgetpu.executable import CompiledModel, read_compiled
 from coral_action.edgetpu.failures import Failure, explain
-from coral_action.edgetpu.log import CompilerLog, ModelLog, parse_log
+from coral_action.edgetpu.log import CompilerLog, ModelLog, Row, parse_log
 from coral_action.edgetpu.options import arguments, major_version, missing_options
 from coral_action.edgetpu.outcome import outcome
-from coral_action.errors import CompilerError, UsageError
+from coral_action.errors import CompilerError, ModelError, UsageError
 from coral_action.findings import Finding, Severity
 from coral_action.isolation import ProgramResult, run_program
 
@@ -225,6 +225,13 @@ ZERO_MAPPED = Failure(
     (225, 358, 708),
 )
 
+UNREADABLE = Failure(
+    "unreadable",
+    "it left a file that can't be read",
+    "a crash while writing, or a full disk",
+    "compile again; look at its output",
+)
+
 
 def _why_failed(run: _Run, models: Sequence[Path], config: EdgeTpuConfig) -> Failure | None:
     """The failure of a run, or None for a success."""
@@ -236,8 +243,10 @@ def _why_failed(run: _Run, models: Sequence[Path], config: EdgeTpuConfig) -> Fai
     # A search fails first and succeeds later, so its status says little; the files say all.
     if run.result.returncode != 0 and not config.search_delegate:
         return explain(run.said)
-    # An unreadable file raises ModelError here: it is no success either.
-    mapped = [any(read_compiled(path).subgraphs for path in files) for files in found]
+    try:
+        mapped = [any(read_compiled(path).subgraphs for path in files) for files in found]
+    except ModelError:
+        return UNREADABLE
     return None if all(mapped) else ZERO_MAPPED
 
 
@@ -278,6 +287,8 @@ def _keep(run: _Run, model: Path, version: str, tries: Sequence[Try]) -> Compile
     kept = [Path(shutil.move(path, model.parent / path.name)) for path in run.files(model)]
     names = {path.name for path in kept}
     said = [m for m in run.said.models if m.output and Path(m.output).name in names]
+    for item in said:
+        item.rows = item.rows or _table(run.folder / f"{Path(str(item.output)).stem}.log")
     return Compiled(
         path=kept[0],
         log=_log_path(model),
@@ -291,6 +302,14 @@ def _keep(run: _Run, model: Path, version: str, tries: Sequence[Try]) -> Compile
         findings=tuple(_findings(run.said, tries)),
         output=run.result.output,
     )
+
+
+def _table(log: Path) -> list[Row]:
+    """The operator table of the compiler's own .log file, where its output had none."""
+    if not log.is_file():
+        return []
+    models = parse_log(log.read_bytes().decode("utf-8", "replace")).models
+    return models[0].rows if models else []
 
 
 def _findings(said: CompilerLog, tries: Sequence[Try]) -> list[Finding]:

@@ -232,7 +232,8 @@ def _package(operator: Operator) -> tuple[bytes, bool]:
     try:
         options = flexbuffers.GetRoot(bytearray(operator.custom_options)).AsMap
         keys = {key.AsKey for key in options.Keys}
-        package = bytes(options[_PACKAGE_KEY].AsStringBytes)
+        entry = options[_PACKAGE_KEY]
+        package = bytes(entry.AsBlob if entry.IsBlob else entry.AsStringBytes)
     except Exception as error:  # the reader raises whatever damaged bytes lead to
         raise ModelError(
             f"operator {operator.index}: its options hold no Edge TPU package"

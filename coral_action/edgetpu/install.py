@@ -1,0 +1,3 @@
+"""stub"""
+from pathlib import Path
+def installed_compiler(environment): return None
