@@ -142,6 +142,11 @@ _KERNEL = Failure(
 _BY_OUTCOME = {known.outcome: known for known in FAILURES}
 
 
+def known_failure(word: str) -> Failure:
+    """The entry for an outcome (outcome.py)."""
+    return _BY_OUTCOME.get(word, NOTHING_SAID)
+
+
 def explain(log: CompilerLog) -> Failure:
     """The known failure that a log shows."""
     name = failure(log)
