@@ -187,6 +187,7 @@ def _view(model: Any, size: int) -> TfliteModel:
                 _raw(operator.customOptions),
             )
         )
+    _check_indices(graph, operators)
     return TfliteModel(
         tensors=tuple(_tensor(model, i, tensor) for i, tensor in enumerate(graph.tensors or [])),
         operators=tuple(operators),
@@ -197,6 +198,16 @@ def _view(model: Any, size: int) -> TfliteModel:
         size_bytes=size,
         description=_text(model.description),
     )
+
+
+def _check_indices(graph: Any, operators: list[Operator]) -> None:
+    """What a damaged file points at must be there; -1 is a missing optional input."""
+    count = len(graph.tensors or [])
+    named = [*_ints(graph.inputs), *_ints(graph.outputs)]
+    for operator in operators:
+        named += [*operator.inputs, *operator.outputs]
+    if any(not -1 <= index < count for index in named):
+        raise ModelError("damaged TFLite file: it names a tensor that is not there")
 
 
 @cache

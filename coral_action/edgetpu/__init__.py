@@ -7,6 +7,8 @@ from coral_action.edgetpu.compiler import (
     compiler_version,
     find_compiler,
 )
+from coral_action.edgetpu.cost import Cost, estimate
+from coral_action.edgetpu.diagnose import Diagnosis, diagnose
 from coral_action.edgetpu.executable import CompiledModel, read_compiled, same_program
 from coral_action.edgetpu.log import CompilerLog, ModelLog, parse_log
 from coral_action.edgetpu.operators import Target
@@ -22,6 +24,8 @@ __all__ = [
     "Compiled",
     "CompiledModel",
     "CompilerLog",
+    "Cost",
+    "Diagnosis",
     "ModelLog",
     "OperatorPlacement",
     "Placement",
@@ -29,7 +33,9 @@ __all__ = [
     "compile_group",
     "compile_model",
     "compiler_version",
+    "diagnose",
     "disagreements",
+    "estimate",
     "find_compiler",
     "from_compiled",
     "parse_log",
