@@ -41,9 +41,7 @@ def check(
     placement = predict(graph, Target(min_runtime_version, multiple_subgraphs))
     cost = estimate(graph, placement)
     shown = [
-        finding
-        for finding in (*placement.findings, *cost.findings())
-        if finding.id not in ignore
+        finding for finding in (*placement.findings, *cost.findings()) if finding.id not in ignore
     ]
     if as_json:
         import json

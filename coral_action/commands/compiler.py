@@ -17,7 +17,7 @@ def compiler() -> None:
 def install(accept_terms: bool, urls: tuple[str, ...], sha256: str | None) -> None:
     """Download the compiler into a private folder, checked and unpacked without root.
 
-    Its terms forbid passing it on: don't put it into an image, a cache or a release that others get.
+    Its terms forbid passing it on: keep it out of images, caches and releases that others get.
 
     Example: coral-quantize compiler install --accept-terms --sha256 HEX
     """

@@ -135,11 +135,9 @@ def estimate(
     """The cost of a placed model; with compiled files, memory is as they say."""
     on_tpu = {item.index for item in placement.operators if item.target == "edge_tpu"}
     executables = tuple(compiled)
-    parameters = sum(
-        len(model.tensors[t].data)  # type: ignore[arg-type]
-        for t in {t for i in on_tpu for t in model.operators[i].inputs if t >= 0}
-        if model.tensors[t].data is not None
-    )
+    read = {t for i in on_tpu for t in model.operators[i].inputs if t >= 0}
+    constants = [data for t in read if (data := model.tensors[t].data) is not None]
+    parameters = sum(len(data) for data in constants)
     cached, streamed = min(parameters, CACHE_BYTES), max(0, parameters - CACHE_BYTES)
     if executables:
         cached = sum(item.cached_bytes for item in executables)

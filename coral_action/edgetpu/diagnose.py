@@ -172,7 +172,7 @@ class _Runs:
         version: str,
         deadline: float,
     ) -> None:
-        plain = {
+        plain: dict[str, Any] = {
             "segments": None,
             "search_delegate": False,
             "intermediate_tensors": [],

@@ -243,10 +243,10 @@ def _package(operator: Operator) -> tuple[bytes, bool]:
 
 def _subgraph(index: int, package: bytes) -> EdgeTpuSubgraph:
     table = root_table(package, b"DWN1")
-    executables = root_table(table.bytes(1)).byte_strings(0)
+    executables = root_table(table.raw(1)).byte_strings(0)
     return EdgeTpuSubgraph(
         operator=index,
-        min_runtime_version=table.int(0),
+        min_runtime_version=table.integer(0),
         compiler_version=table.text(4),
         executables=tuple(_executable(root_table(item)) for item in executables),
     )
@@ -254,15 +254,15 @@ def _subgraph(index: int, package: bytes) -> EdgeTpuSubgraph:
 
 def _executable(table: Table) -> Executable:
     return Executable(
-        kind=_KINDS.get(table.int(13, "<h"), "unknown"),
+        kind=_KINDS.get(table.integer(13, "<h"), "unknown"),
         name=table.text(1),
-        batch=table.int(3),
-        parameter_bytes=table.byte_count(6),
-        scratch_bytes=table.int(4),
-        tile_bytes=table.int(12),
-        instruction_bytes=sum(item.byte_count(0) for item in table.tables(5)),
-        estimated_cycles=max(table.int(11), table.int(16, "<q")),
-        caching_token=table.int(14, "<Q"),
+        batch=table.integer(3),
+        parameter_bytes=table.raw_size(6),
+        scratch_bytes=table.integer(4),
+        tile_bytes=table.integer(12),
+        instruction_bytes=sum(item.raw_size(0) for item in table.tables(5)),
+        estimated_cycles=max(table.integer(11), table.integer(16, "<q")),
+        caching_token=table.integer(14, "<Q"),
         chip=table.text(10),
         inputs=tuple(_layer(item) for item in table.tables(8)),
         outputs=tuple(_layer(item) for item in table.tables(9)),
@@ -271,15 +271,15 @@ def _executable(table: Table) -> Executable:
 
 def _layer(table: Table) -> Layer:
     numerics = table.table(5)
-    code = table.int(6, "<h")
+    code = table.integer(6, "<h")
     return Layer(
         name=table.text(0),
-        shape=(table.int(2), table.int(3), table.int(4)),
-        size_bytes=table.int(1),
+        shape=(table.integer(2), table.integer(3), table.integer(4)),
+        size_bytes=table.integer(1),
         type=_DATA_TYPES.get(code, f"type {code}"),
-        scale=numerics.float(1) if numerics else 0.0,
-        stored_zero_point=numerics.int(0) if numerics else 0,
-        executions=table.int(9),
+        scale=numerics.real(1) if numerics else 0.0,
+        stored_zero_point=numerics.integer(0) if numerics else 0,
+        executions=table.integer(9),
     )
 
 

@@ -42,12 +42,12 @@ class Table:
         offset = int(_unpack("<H", self.buffer, vtable + 4 + 2 * field))
         return self.position + offset if offset else None
 
-    def int(self, field: int, form: str = "<i") -> int:
+    def integer(self, field: int, form: str = "<i") -> int:
         """An integer; `form` as in `struct`."""
         at = self._at(field)
         return 0 if at is None else int(_unpack(form, self.buffer, at))
 
-    def float(self, field: int) -> float:
+    def real(self, field: int) -> float:
         """A 32-bit float."""
         at = self._at(field)
         return 0.0 if at is None else float(_unpack("<f", self.buffer, at))
@@ -63,18 +63,18 @@ class Table:
             raise _damaged("a list is longer than the rest of it")
         return start + 4, length
 
-    def bytes(self, field: int) -> bytes:
+    def raw(self, field: int) -> bytes:
         """A vector of bytes, or a string's bytes."""
         start, length = self._vector(field, 1)
         return self.buffer[start : start + length]
 
-    def byte_count(self, field: int) -> int:
+    def raw_size(self, field: int) -> int:
         """The length of a vector of bytes, without copying it."""
         return self._vector(field, 1)[1]
 
     def text(self, field: int) -> str:
         """A string."""
-        return self.bytes(field).decode("utf-8", "replace")
+        return self.raw(field).decode("utf-8", "replace")
 
     def table(self, field: int) -> Table | None:
         """A table inside this one."""

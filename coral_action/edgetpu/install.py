@@ -100,9 +100,7 @@ def install(
     for source in sources:
         _check_address(source.url, allow_loopback_http)
     if own and wanted is None:
-        raise UsageError(
-            "an address of your own needs --sha256", hint="`sha256sum FILE` prints it"
-        )
+        raise UsageError("an address of your own needs --sha256", hint="`sha256sum FILE` prints it")
     problems = []
     for source in sources:
         expected = wanted or source.sha256

@@ -60,4 +60,3 @@ def outcome(log: CompilerLog) -> str:
     if any(model.off_chip is not None and model.off_chip.bytes for model in log.models):
         words.append("streaming")
     return "+".join(words)
-

@@ -151,9 +151,7 @@ def disagreements(
     if log.rows:
         for name in sorted({operator.name.partition(":")[0] for operator in placed}):
             said = sum(r.count for r in log.rows if r.name == name and r.status == MAPPED)
-            seen = sum(
-                o.name.partition(":")[0] == name and o.target == "edge_tpu" for o in placed
-            )
+            seen = sum(o.name.partition(":")[0] == name and o.target == "edge_tpu" for o in placed)
             told.append((f"{name} operators on the Edge TPU", said, seen))
     return [
         Finding(

@@ -97,18 +97,14 @@ def test_a_damaged_file_is_a_failure(stand_in: Make, model: Path) -> None:
         compile_model(stand_in(damaged_file=True).path, model, EdgeTpuConfig())
 
 
-def test_a_file_from_an_earlier_run_is_not_taken_for_a_result(
-    stand_in: Make, model: Path
-) -> None:
+def test_a_file_from_an_earlier_run_is_not_taken_for_a_result(stand_in: Make, model: Path) -> None:
     compile_model(stand_in().path, model, EdgeTpuConfig())
     with pytest.raises(CompilerError):
         compile_model(stand_in(fail_on=["t1"]).path, model, EdgeTpuConfig())
     assert not model.with_name("model_edgetpu.tflite").exists()
 
 
-def test_a_random_crash_is_tried_again_and_every_try_recorded(
-    stand_in: Make, model: Path
-) -> None:
+def test_a_random_crash_is_tried_again_and_every_try_recorded(stand_in: Make, model: Path) -> None:
     compiler = stand_in(version="14.1.317412892", crash_first=2)
     compiled = compile_model(compiler.path, model, EdgeTpuConfig())
     assert [item.outcome for item in compiled.tries] == [

@@ -41,7 +41,7 @@ def test_what_is_left_on_the_cpu_is_as_in_the_index(compiled: Path) -> None:
 
 
 def test_the_interface_agrees_with_the_tensors_around_it(compiled: Path) -> None:
-    """The package's layers and the flatbuffer's tensors are stored apart, so they check each other."""
+    """The package's layers and the file's tensors are stored apart: each checks the other."""
     compared = 0
     for path in sorted(compiled.glob("*_edgetpu.tflite")):
         model = read_model(path)
@@ -70,7 +70,7 @@ def test_models_compiled_together_share_one_caching_token(compiled: Path) -> Non
 
 
 def test_parameters_add_up(compiled: Path) -> None:
-    """All weights are on the chip or streamed, so together they are near the int8 file's weights."""
+    """All weights are on the chip or streamed: together about those of the int8 file."""
     model = read_compiled(compiled / "mobilenet_v1_0.5_160_quant_edgetpu.tflite")
     original = read_model(compiled / "mobilenet_v1_0.5_160_quant.tflite")
     weights = sum(len(t.data) for t in original.tensors if t.data is not None)
@@ -127,4 +127,6 @@ def test_the_size_of_the_custom_options_is_what_the_file_holds(compiled: Path) -
     path = compiled / "dense_256_edgetpu.tflite"
     raw = unpack(path.read_bytes()).subgraphs[0].operators
     read = read_model(path).operators
-    assert [0 if o.customOptions is None else len(o.customOptions) for o in raw] == [len(o.custom_options) for o in read]
+    assert [0 if o.customOptions is None else len(o.customOptions) for o in raw] == [
+        len(o.custom_options) for o in read
+    ]

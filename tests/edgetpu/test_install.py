@@ -67,9 +67,7 @@ def server() -> Iterator[dict[str, bytes]]:
     thread.join()
 
 
-def get(
-    server: dict[str, bytes], home: Path, content: bytes, sha256: str | None = None
-) -> Path:
+def get(server: dict[str, bytes], home: Path, content: bytes, sha256: str | None = None) -> Path:
     server["/compiler.deb"] = content
     return install(
         {"HOME": str(home)},

@@ -114,7 +114,9 @@ def test_a_rounded_size_says_how_far_off_it_may_be(text: str, low: float, high: 
 
 
 def test_an_unknown_line_is_kept() -> None:
-    log = parse_log("Edge TPU Compiler version 17.0.1\nTensors were folded: 3\nCompilation failed!\n")
+    log = parse_log(
+        "Edge TPU Compiler version 17.0.1\nTensors were folded: 3\nCompilation failed!\n"
+    )
     assert log.unknown == ["Tensors were folded: 3"]
     assert outcome(log) == "failed:silent"
 

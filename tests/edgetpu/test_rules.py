@@ -43,7 +43,9 @@ def _one(
 def _conv(shape: Shape = (1, 8, 8, 4), channels: int = 4, **options: Any) -> Graph:
     weights = ((2, 1, 1, channels), "INT8", [1] * 2 * channels)
     bias = ((2,), "INT32", [0, 0])
-    return _one("CONV_2D", shape, (*shape[:3], 2), weights, bias, options="Conv2DOptions", **options)
+    return _one(
+        "CONV_2D", shape, (*shape[:3], 2), weights, bias, options="Conv2DOptions", **options
+    )
 
 
 def _dense(rows: int = 1, **options: Any) -> Graph:

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# ruff: noqa: T201
 """A stand-in for edgetpu_compiler, for tests. It is not the compiler and compiles nothing.
 
 It takes the same options, prints the same texts, ends with the same status and leaves files of the
@@ -8,6 +9,7 @@ file chooses how it behaves (`--stand-in FILE`, see `BEHAVIOUR`).
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import secrets
@@ -136,8 +138,12 @@ class Compiler:
         statuses = []
         for model, tensors in zip(models, [*lists, *[""] * len(models)], strict=False):
             segments = int(self.options.get("num_segments", "1"))
-            parts = cut_in_segments(model, segments) if segments > 1 else [(model, model.read_bytes())]
-            statuses += [self._one(path, content, tensors, len(models) > 1) for path, content in parts]
+            parts = (
+                cut_in_segments(model, segments) if segments > 1 else [(model, model.read_bytes())]
+            )
+            statuses += [
+                self._one(path, content, tensors, len(models) > 1) for path, content in parts
+            ]
         return max(statuses)
 
     def _record(self) -> int:
@@ -197,7 +203,9 @@ class Compiler:
             return 139
         if how == "version":
             print("ERROR: Didn't find op for builtin opcode 'CONV_2D' version '6'\n")
-            print(f"ERROR: Registration failed.\n\nInvalid model: {path}\nModel could not be parsed")
+            print(
+                f"ERROR: Registration failed.\n\nInvalid model: {path}\nModel could not be parsed"
+            )
             return 1
         if how == "ice" or self.major < 16:
             print("\nInternal compiler error. Aborting! ")
@@ -208,7 +216,9 @@ class Compiler:
 
     def _succeed(self, path, content, model, considered, together) -> None:
         mappable = [
-            o.index in considered and o.name not in self.behaviour["cpu"] and self._runtime_fits(o, model)
+            o.index in considered
+            and o.name not in self.behaviour["cpu"]
+            and self._runtime_fits(o, model)
             for o in model.operators
         ]
         parts = partition(model.operators, mappable)
@@ -244,7 +254,9 @@ class Compiler:
                 "Edge TPU. For details, visit g.co/coral/model-reqs."
             )
             print(f"Number of operations that will run on Edge TPU: {len(mapped)}")
-            print(f"Number of operations that will run on CPU: {len(model.operators) - len(mapped)}")
+            print(
+                f"Number of operations that will run on CPU: {len(model.operators) - len(mapped)}"
+            )
         if self.options.get("show_operations"):
             print(f"\n{rows}", end="")
         else:
@@ -353,7 +365,7 @@ def cut_in_segments(path: Path, segments: int) -> list[tuple[Path, bytes]]:
     model = read_model(path)
     bounds = [len(model.operators) * i // segments for i in range(segments + 1)]
     parts = []
-    for number, (start, end) in enumerate(zip(bounds, bounds[1:], strict=False)):
+    for number, (start, end) in enumerate(itertools.pairwise(bounds)):
         inside = model.operators[start:end]
         made = {t for o in inside for t in o.outputs}
         used = {t for o in inside for t in o.inputs if t >= 0 and not model.tensors[t].is_constant}

@@ -47,7 +47,9 @@ def executable(
 ) -> bytes:
     builder = flatbuffers.Builder(1024)
     chip, name = builder.CreateString("beagle"), builder.CreateString("model")
-    sides = [vector(builder, [_layer(builder, item) for item in side]) for side in (inputs, outputs)]
+    sides = [
+        vector(builder, [_layer(builder, item) for item in side]) for side in (inputs, outputs)
+    ]
     data = builder.CreateByteVector(parameters)
     root = table(
         builder,
@@ -70,9 +72,7 @@ def executable(
 
 def _layer(builder: flatbuffers.Builder, item: dict[str, Any]) -> int:
     name = builder.CreateString(item["name"])
-    numerics = table(
-        builder, {0: ("int", item["zero_point"]), 1: ("float", item["scale"])}
-    )
+    numerics = table(builder, {0: ("int", item["zero_point"]), 1: ("float", item["scale"])})
     y, x, z = item["shape"]
     return table(
         builder,

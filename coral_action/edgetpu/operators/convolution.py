@@ -24,9 +24,9 @@ def dilation(view: View) -> Iterator[Problem]:
         yield Problem(
             f"dilation is {height} by {width}", "use the same dilation in both directions"
         )
-    if view.name == "DEPTHWISE_CONV_2D" and view.target.min_runtime_version <= 12:
-        if (height, width) != (1, 1):
-            yield Problem("dilation needs runtime 13", "raise edge_tpu.min_runtime_version to 13")
+    old = view.name == "DEPTHWISE_CONV_2D" and view.target.min_runtime_version <= 12
+    if old and (height, width) != (1, 1):
+        yield Problem("dilation needs runtime 13", "raise edge_tpu.min_runtime_version to 13")
 
 
 @rule("CQ112", "CONV_2D", effect=Effect.REFUSED, sources=(f"{ISSUES}891", f"{ISSUES}631"))

@@ -1,6 +1,7 @@
 """The operators that the Edge TPU has, and since which runtime version.
 
-Source: https://coral.ai/docs/edgetpu/models-intro/#supported-operations (compiler 16.0, runtime 14).
+Source, for compiler 16.0 and runtime 14:
+https://coral.ai/docs/edgetpu/models-intro/#supported-operations
 TILE is not in that table but was seen mapped (google-coral/test_data, a DeepLab model).
 """
 
