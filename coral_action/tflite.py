@@ -81,6 +81,7 @@ class Operator:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Any  # the schema's ...OptionsT object, or None
+    custom_options: bytes = b""  # what a custom operator carries
 
 
 @dataclass(frozen=True)
@@ -183,8 +184,10 @@ def _view(model: Any, size: int) -> TfliteModel:
                 _ints(operator.inputs),
                 _ints(operator.outputs),
                 operator.builtinOptions,
+                _raw(operator.customOptions),
             )
         )
+    _check_indices(graph, operators)
     return TfliteModel(
         tensors=tuple(_tensor(model, i, tensor) for i, tensor in enumerate(graph.tensors or [])),
         operators=tuple(operators),
@@ -195,6 +198,16 @@ def _view(model: Any, size: int) -> TfliteModel:
         size_bytes=size,
         description=_text(model.description),
     )
+
+
+def _check_indices(graph: Any, operators: list[Operator]) -> None:
+    """What a damaged file points at must be there; -1 is a missing optional input."""
+    count = len(graph.tensors or [])
+    named = [*_ints(graph.inputs), *_ints(graph.outputs)]
+    for operator in operators:
+        named += [*operator.inputs, *operator.outputs]
+    if any(not -1 <= index < count for index in named):
+        raise ModelError("damaged TFLite file: it names a tensor that is not there")
 
 
 @cache
@@ -247,3 +260,7 @@ def _list(value: Any) -> list[Any]:
 
 def _ints(value: Any) -> tuple[int, ...]:
     return tuple(int(item) for item in _list(value))
+
+
+def _raw(value: Any) -> bytes:
+    return b"" if value is None else np.asarray(value, dtype=np.uint8).tobytes()

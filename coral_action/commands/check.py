@@ -1,43 +1,85 @@
-"""`coral-quantize check`: what of a .tflite maps to the Edge TPU, without compiling."""
+"""`coral-quantize check`: what maps to the Edge TPU, before anything is compiled."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-def check(model: Path, as_json: bool) -> None:
-    """Predict, operator by operator, what of MODEL maps to the Edge TPU, and why not.
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@click.option(
+    "--min-runtime-version",
+    type=click.IntRange(10, 14),
+    default=14,
+    show_default=True,
+    help="Oldest Edge TPU runtime to support.",
+)
+@click.option(
+    "--multiple-subgraphs", is_flag=True, help="As the compiler's experimental option does."
+)
+@click.option("--ignore", multiple=True, metavar="ID", help="A finding not to show, as CQ101.")
+def check(
+    model: Path,
+    as_json: bool,
+    min_runtime_version: int,
+    multiple_subgraphs: bool,
+    ignore: tuple[str, ...],
+) -> None:
+    """Predict which operators of an int8 MODEL.tflite run on the Edge TPU, and why not.
 
-    Example: coral-quantize check model_int8.tflite --json
+    Needs neither the compiler nor TensorFlow.
+
+    Example: coral-quantize check mobilenet_int8.tflite
     """
-    from coral_action.edgetpu import predict
+    from coral_action.edgetpu import Target, estimate, predict
     from coral_action.tflite import read_model
 
-    placement = predict(read_model(model))
-    operators = [
-        {"index": o.index, "name": o.name, "target": o.target}
-        | ({"reason": o.reason} if o.reason else {})
-        | ({"advice": o.advice} if o.advice else {})
-        for o in placement.operators
+    graph = read_model(model)
+    placement = predict(graph, Target(min_runtime_version, multiple_subgraphs))
+    cost = estimate(graph, placement)
+    shown = [
+        finding for finding in (*placement.findings, *cost.findings()) if finding.id not in ignore
     ]
     if as_json:
-        result = {
-            "operators": operators,
-            "edge_tpu": placement.edge_tpu,
-            "cpu": placement.cpu,
-            "subgraphs": placement.subgraphs,
-            "findings": [],
+        import json
+
+        report = {
+            **placement.to_json(),
+            "findings": [_plain(vars(finding)) for finding in shown],
+            "cost": cost.to_json(),
         }
-        click.echo(json.dumps(result, indent=2))
+        click.echo(json.dumps(report, indent=2))
         return
+    click.echo(f"{model}: {_headline(placement.edge_tpu, placement.cpu, placement.refused)}")
     for operator in placement.operators:
-        where = "Edge TPU" if operator.target == "edge_tpu" else "CPU"
-        why = f"  {operator.reason}; {operator.advice}" if operator.reason else ""
-        click.echo(f"{operator.index:4}  {operator.name:28} {where}{why}")
-    click.echo(f"{placement.edge_tpu} on the Edge TPU, {placement.cpu} on the CPU (predicted)")
+        if operator.target == "cpu":
+            click.echo(f"  cpu  {operator.index:>4} {operator.name:<24} {operator.reason}")
+            click.echo(f"            {operator.advice}") if operator.advice else None
+    click.echo(
+        f"parameters {cost.parameter_bytes:,} bytes (8 MiB fit on the chip), largest activation "
+        f"{cost.largest_activation_bytes:,} bytes, {cost.macs / 1e6:,.0f} million multiply-adds"
+    )
+    if cost.latency:
+        click.echo(
+            f"roughly {cost.latency.milliseconds:.1f} ms on USB 3 (between {cost.latency.low:.1f} "
+            f"and {cost.latency.high:.1f})"
+        )
+    listed = {f"{o.name} (operator {o.index})" for o in placement.operators if o.target == "cpu"}
+    for finding in shown:
+        if finding.operator not in listed or finding.id == "CQ108":
+            click.echo(f"{finding.severity} {finding.id}: {finding.message}")
+            click.echo(f"            {finding.advice}") if finding.advice else None
+
+
+def _plain(values: dict[str, object]) -> dict[str, object]:
+    return {key: value for key, value in values.items() if value not in (None, "")}
+
+
+def _headline(edge_tpu: int, cpu: int, refused: bool) -> str:
+    if refused:
+        return "the compiler would refuse this file"
+    where = f"{edge_tpu} of {edge_tpu + cpu} operators are expected on the Edge TPU"
+    return where if cpu else f"all {edge_tpu} operators are expected on the Edge TPU"

@@ -1,19 +1,45 @@
-"""The Edge TPU: compile, place, explain."""
+"""The Edge TPU: compile, read, predict, explain."""
 
-from coral_action.edgetpu.compiler import Compiled, compile_model, find_compiler
+from coral_action.edgetpu.compiler import (
+    Compiled,
+    compile_group,
+    compile_model,
+    compiler_version,
+    find_compiler,
+)
+from coral_action.edgetpu.cost import Cost, estimate
+from coral_action.edgetpu.diagnose import Diagnosis, diagnose
+from coral_action.edgetpu.executable import CompiledModel, read_compiled, same_program
+from coral_action.edgetpu.log import CompilerLog, ModelLog, parse_log
+from coral_action.edgetpu.operators import Target
 from coral_action.edgetpu.placement import (
     OperatorPlacement,
     Placement,
+    disagreements,
     from_compiled,
     predict,
 )
 
 __all__ = [
     "Compiled",
+    "CompiledModel",
+    "CompilerLog",
+    "Cost",
+    "Diagnosis",
+    "ModelLog",
     "OperatorPlacement",
     "Placement",
+    "Target",
+    "compile_group",
     "compile_model",
+    "compiler_version",
+    "diagnose",
+    "disagreements",
+    "estimate",
     "find_compiler",
     "from_compiled",
+    "parse_log",
     "predict",
+    "read_compiled",
+    "same_program",
 ]

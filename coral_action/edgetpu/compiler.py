@@ -1,86 +1,357 @@
-"""Running edgetpu_compiler: found, started without the token, judged by the files it leaves."""
+"""Running edgetpu_compiler: judged by its status, the files it leaves and what is in them."""
 
 from __future__ import annotations
 
-import re
+import platform
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from coral_action.config.edge_tpu_schema import EdgeTpuConfig
-from coral_action.errors import CompilerError, UsageError
-from coral_action.isolation import run_program
+from coral_action.edgetpu.executable import CompiledModel, read_compiled
+from coral_action.edgetpu.failures import Failure, explain
+from coral_action.edgetpu.log import CompilerLog, ModelLog, Row, parse_log
+from coral_action.edgetpu.options import arguments, major_version, missing_options
+from coral_action.edgetpu.outcome import outcome
+from coral_action.errors import CompilerError, ModelError, UsageError
+from coral_action.findings import Finding, Severity
+from coral_action.isolation import ProgramResult, run_program
+
+if TYPE_CHECKING:
+    from coral_action.config.edge_tpu_schema import EdgeTpuConfig
 
 PROGRAM = "edgetpu_compiler"
 ENVIRONMENT_VARIABLE = "EDGETPU_COMPILER"
 NONE = "none"
-HOW_TO_GET = "see https://coral.ai/docs/edgetpu/compiler, or pass `--compiler none` to do without"
+HOW_TO_GET = (
+    "`coral-quantize compiler install --accept-terms` gets it, or pass `--compiler none` to do "
+    "without"
+)
+_ELSEWHERE = (
+    "run on an x86-64 machine (ubuntu-latest does), in a container with "
+    "`--platform linux/amd64`, or pass `--compiler none` to predict the placement"
+)
+_MACHINES = ("x86_64", "amd64")
 
-# The compiler has a timer of its own; ours only catches a compiler that ignores it.
+# The compiler has a timer of its own, for each try of a search and each segment; ours only catches
+# a compiler that ignores it.
 _GRACE_SECONDS = 30
-_VERSION = re.compile(r"Edge TPU Compiler version (\S+)")
+_SEARCH_FACTOR = 10
+_VERSION_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Try:
+    """One run of the compiler."""
+
+    outcome: str
+    returncode: int
+    seconds: float
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """What a successful compilation left: the file, the compiler's log and version."""
+    """What a successful compilation left.
+
+    `path` is the compiled file (the first segment of a segmented model, all are in `paths`), `log`
+    a text file with all that the compiler said.
+    """
 
     path: Path
     log: Path
     version: str
+    paths: tuple[Path, ...] = ()
+    models: tuple[CompiledModel, ...] = ()
+    said: ModelLog | None = None
+    outcome: str = ""
+    milliseconds: int | None = None  # the compiler's own count
+    tries: tuple[Try, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    output: str = field(default="", repr=False)  # raw: fence it before it is printed in a workflow
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for report.json."""
+        return {
+            "version": self.version,
+            "outcome": self.outcome,
+            "milliseconds": self.milliseconds,
+            "files": [path.name for path in self.paths],
+            "log": self.log.name,
+            "tries": [vars(item) for item in self.tries],
+            "said": self.said.to_json() if self.said else None,
+            "executables": [model.to_json() for model in self.models],
+        }
 
 
 def find_compiler(wanted: str | None, environment: Mapping[str, str]) -> Path | None:
-    """The compiler: `wanted`, else $EDGETPU_COMPILER, else on PATH; None where it is `none`.
+    """The compiler: `wanted`, else $EDGETPU_COMPILER, on PATH, installed; None where `none`.
 
     Raises:
-        UsageError: if it is not there.
+        UsageError: if it is not there, or can't be there on this kind of machine.
     """
+    from coral_action.edgetpu.install import installed_compiler
+
     choice = wanted or environment.get(ENVIRONMENT_VARIABLE) or PROGRAM
     if choice == NONE:
         return None
     found = shutil.which(choice, path=environment.get("PATH"))
-    if found is None:
-        raise UsageError(f"the Edge TPU compiler was not found: {choice}", hint=HOW_TO_GET)
-    return Path(found).absolute()
+    if found is not None:
+        return Path(found).absolute()
+    if choice == PROGRAM and (installed := installed_compiler(environment)) is not None:
+        return installed
+    machine = platform.machine()
+    if machine.lower() not in _MACHINES:
+        raise UsageError(
+            f"the Edge TPU compiler exists for x86-64 Linux only; this machine is {machine}",
+            hint=_ELSEWHERE,
+        )
+    raise UsageError(f"the Edge TPU compiler was not found: {choice}", hint=HOW_TO_GET)
+
+
+def compiler_version(compiler: Path) -> str:
+    """What `--version` says, such as 16.0.384591198; "unknown" where it says nothing.
+
+    Raises:
+        CompilerError: if the program can't be started at all.
+    """
+    result = _start([str(compiler), "--version"], _VERSION_SECONDS)
+    return parse_log(result.output).version or "unknown"
 
 
 def compile_model(compiler: Path, model: Path, config: EdgeTpuConfig) -> Compiled:
-    """Compile an int8 .tflite beside itself: NAME_edgetpu.tflite and NAME_edgetpu.log.
+    """Compile an int8 .tflite; the files go beside it: NAME_edgetpu.tflite, NAME_edgetpu.log.
 
     Raises:
         CompilerError: if it fails, takes too long, leaves no file, or maps nothing.
     """
-    command = [str(compiler), "-s", "-o", str(model.parent), "-t", str(config.timeout)]
-    if config.min_runtime_version is not None:
-        command += ["-m", str(config.min_runtime_version)]
-    target = model.with_name(f"{model.stem}_edgetpu.tflite")
-    target.unlink(missing_ok=True)
-    result = run_program([*command, str(model)], seconds=config.timeout + _GRACE_SECONDS)
-    version = _VERSION.search(result.output)
-    log = model.with_name(f"{model.stem}_edgetpu.log")
-    log.write_text(result.output, encoding="utf-8")
-    if result.timed_out:
-        raise CompilerError(
-            f"edgetpu_compiler took longer than {config.timeout} seconds and was stopped",
-            hint="large activations take it long: raise edge_tpu.timeout, or use a smaller input",
-            details=result.output,
-        )
-    if result.returncode != 0 or not target.is_file():
-        target.unlink(missing_ok=True)
-        raise CompilerError(
-            f"edgetpu_compiler failed: {_reason(result.output)}",
-            hint=f"its whole output is in {log.name}",
-            details=result.output,
-        )
-    return Compiled(target, log, version[1] if version else "unknown")
+    return compile_group(compiler, [model], config)[0]
 
 
-def _reason(output: str) -> str:
-    """The line that tells most: an error line, else the last one."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    telling = [
-        line for line in lines if re.search(r"error|failed|invalid|not quantized", line, re.I)
-    ]
-    return (telling or lines or ["it said nothing"])[0][:200]
+def compile_group(
+    compiler: Path, models: Sequence[Path], config: EdgeTpuConfig
+) -> tuple[Compiled, ...]:
+    """Compile models together: they share the memory for parameters, the first one first.
+
+    Each one's files go beside it.
+
+    Raises:
+        CompilerError: if it fails for one of them.
+    """
+    version = compiler_version(compiler)
+    if missing := missing_options(config, version):
+        raise CompilerError(
+            f"edgetpu_compiler {version} has no {', '.join(missing)}", hint="use version 16.0"
+        )
+    for model in models:
+        for old in _old_files(model):
+            old.unlink()
+    tries: list[Try] = []
+    while True:
+        with tempfile.TemporaryDirectory(prefix="coral-compile-") as folder:
+            run = _run(compiler, models, config, version, Path(folder))
+            tries.append(Try(outcome(run.said), run.result.returncode, round(run.seconds, 3)))
+            for model in models:
+                _log_path(model).write_text(run.result.output, encoding="utf-8")
+            known = _why_failed(run, models, config)
+            if known is None:
+                return tuple(_keep(run, model, version, tries) for model in models)
+            again = known.random and major_version(version) < 16 and len(tries) < config.tries
+            if not again:
+                raise _error(known, run, config, tries, _log_path(models[0]))
+
+
+@dataclass(frozen=True)
+class _Run:
+    result: ProgramResult
+    said: CompilerLog
+    folder: Path
+    seconds: float
+
+    def files(self, model: Path) -> list[Path]:
+        """The compiled files of a model: one, or its segments in order."""
+        whole = self.folder / f"{model.stem}_edgetpu.tflite"
+        if whole.is_file():
+            return [whole]
+        segments = self.folder.glob(f"{_escaped(model.stem)}_segment_*_of_*_edgetpu.tflite")
+        return sorted(segments, key=lambda path: (len(path.name), path.name))
+
+
+def _escaped(stem: str) -> str:
+    return "".join(f"[{c}]" if c in "[*?" else c for c in stem)
+
+
+def _run(
+    compiler: Path, models: Sequence[Path], config: EdgeTpuConfig, version: str, folder: Path
+) -> _Run:
+    options = arguments(config, version, len(models))
+    seconds = config.timeout * (config.segments or 1) * len(models)
+    seconds *= _SEARCH_FACTOR if config.search_delegate else 1
+    started = time.monotonic()
+    result = _start(
+        [str(compiler), *options, "-o", str(folder), *(str(m.absolute()) for m in models)],
+        seconds + _GRACE_SECONDS,
+    )
+    return _Run(result, parse_log(result.output), folder, time.monotonic() - started)
+
+
+def _start(command: Sequence[str], seconds: float) -> ProgramResult:
+    try:
+        return run_program(command, seconds=seconds)
+    except OSError as error:
+        machine = platform.machine()
+        elsewhere = machine.lower() not in _MACHINES
+        raise CompilerError(
+            f"{command[0]} can't be started on this {machine} machine: {error.strerror}",
+            hint=_ELSEWHERE if elsewhere else "is it the program, and executable?",
+        ) from error
+
+
+TIMED_OUT = Failure(
+    "failed:timeout",
+    "it did not end in time and was stopped",
+    "large activations take it long; versions before 16.0 have no timer",
+    "raise `edge_tpu.timeout`, or use a smaller input",
+    (270,),
+)
+ZERO_MAPPED = Failure(
+    "zero_mapped",
+    "it succeeded but mapped no operator to the Edge TPU",
+    "the first operators are not supported, the model is not int8, the batch is above 1, or "
+    "min_runtime_version is too low for int8",
+    "`coral-quantize check` says what keeps each operator on the CPU",
+    (225, 358, 708),
+)
+
+UNREADABLE = Failure(
+    "unreadable",
+    "it left a file that can't be read",
+    "a crash while writing, or a full disk",
+    "compile again; look at its output",
+)
+
+
+def _why_failed(run: _Run, models: Sequence[Path], config: EdgeTpuConfig) -> Failure | None:
+    """The failure of a run, or None for a success."""
+    if run.result.timed_out:
+        return TIMED_OUT
+    found = [run.files(model) for model in models]
+    if any(len(files) != (config.segments or 1) for files in found):
+        return explain(run.said)
+    # A search fails first and succeeds later, so its status says little; the files say all.
+    if run.result.returncode != 0 and not config.search_delegate:
+        return explain(run.said)
+    try:
+        mapped = [any(read_compiled(path).subgraphs for path in files) for files in found]
+    except ModelError:
+        return UNREADABLE
+    return None if all(mapped) else ZERO_MAPPED
+
+
+def _error(
+    known: Failure, run: _Run, config: EdgeTpuConfig, tries: Sequence[Try], log: Path
+) -> CompilerError:
+    message = f"edgetpu_compiler failed: {known.message}"
+    telling = _telling_line(run.said)
+    if telling and known.outcome != "zero_mapped":
+        message += f" ({telling})"
+    if known is TIMED_OUT:
+        message += f" after {run.seconds:.0f} s (edge_tpu.timeout is {config.timeout})"
+    if len(tries) > 1:
+        message += f"; {len(tries)} tries"
+    finding = Finding(
+        "CQ150",
+        Severity.ERROR,
+        f"the Edge TPU compiler failed: {known.message}; known causes: {known.causes}",
+        known.fix,
+    )
+    return CompilerError(
+        message,
+        hint=f"{known.fix}; its whole output is in {log.name}",
+        details=run.result.output,
+        findings=[finding],
+    )
+
+
+def _telling_line(said: CompilerLog) -> str:
+    """The message that tells most, in the compiler's own words."""
+    empty = ("Compilation child process", "Compilation failed!", "ERROR: Restored original")
+    telling = [m for m in said.messages if not m.startswith((*empty, "Compilation succeeded"))]
+    return telling[0][:200] if telling else ""
+
+
+def _keep(run: _Run, model: Path, version: str, tries: Sequence[Try]) -> Compiled:
+    """Move a model's files beside it, and read them."""
+    kept = [Path(shutil.move(path, model.parent / path.name)) for path in run.files(model)]
+    names = {path.name for path in kept}
+    said = [m for m in run.said.models if m.output and Path(m.output).name in names]
+    for item in said:
+        item.rows = item.rows or _table(run.folder / f"{Path(str(item.output)).stem}.log")
+    return Compiled(
+        path=kept[0],
+        log=_log_path(model),
+        version=run.said.version or version,
+        paths=tuple(kept),
+        models=tuple(read_compiled(path) for path in kept),
+        said=said[0] if len(said) == 1 else None,
+        outcome=outcome(run.said),
+        milliseconds=run.said.milliseconds,
+        tries=tuple(tries),
+        findings=tuple(_findings(run.said, tries)),
+        output=run.result.output,
+    )
+
+
+def _table(log: Path) -> list[Row]:
+    """The operator table of the compiler's own .log file, where its output had none."""
+    if not log.is_file():
+        return []
+    models = parse_log(log.read_bytes().decode("utf-8", "replace")).models
+    return models[0].rows if models else []
+
+
+def _findings(said: CompilerLog, tries: Sequence[Try]) -> list[Finding]:
+    found = []
+    if said.unknown:
+        found.append(
+            Finding(
+                "CQ152",
+                Severity.INFO,
+                f"the compiler said what this tool does not know: {said.unknown[0][:200]}",
+                "the whole output is kept beside the compiled file",
+            )
+        )
+    if len(tries) > 1:
+        before = ", ".join(item.outcome for item in tries[:-1])
+        found.append(
+            Finding(
+                "CQ153",
+                Severity.WARNING,
+                f"compiled at try {len(tries)}; before: {before}",
+                "this compiler crashes at random: use version 16.0",
+            )
+        )
+    if len(said.searched) > 1:
+        found.append(
+            Finding(
+                "CQ154",
+                Severity.WARNING,
+                f"the compiler cut operators off the end: {said.searched[0]} failed, "
+                f"{said.searched[-1]} compiled",
+                "the rest runs on the CPU",
+            )
+        )
+    return found
+
+
+def _log_path(model: Path) -> Path:
+    return model.with_name(f"{model.stem}_edgetpu.log")
+
+
+def _old_files(model: Path) -> list[Path]:
+    """What an earlier compilation left, so that it is never taken for this one's."""
+    segments = model.parent.glob(f"{_escaped(model.stem)}_segment_*_of_*_edgetpu.tflite")
+    whole = model.with_name(f"{model.stem}_edgetpu.tflite")
+    return [path for path in (whole, *segments) if path.is_file()]

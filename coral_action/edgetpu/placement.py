@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from coral_action.edgetpu.operators import why_not_mapped
+from coral_action.edgetpu.executable import EDGE_TPU_OPERATOR
+from coral_action.edgetpu.log import MAPPED, ModelLog
+from coral_action.edgetpu.operators import Effect, Judgement, Target, View, judge
+from coral_action.edgetpu.partition import partition
+from coral_action.findings import Finding, Severity
 from coral_action.tflite import TfliteModel
 
-EDGE_TPU_OPERATOR = "CUSTOM:edgetpu-custom-op"
-
-Target = Literal["edge_tpu", "cpu"]
+Place = Literal["edge_tpu", "cpu"]
 
 
 @dataclass(frozen=True)
@@ -19,18 +22,28 @@ class OperatorPlacement:
 
     index: int
     name: str
-    target: Target
+    target: Place
     reason: str = ""
     advice: str = ""
+    rule: str = ""  # the id of the finding behind the reason
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, without what is empty."""
+        return {key: value for key, value in vars(self).items() if value != ""}
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where every operator of a model runs, as the compiler did it or as predicted."""
+    """Where every operator of a model runs, as the compiler did it or as predicted.
+
+    `refused`: the compiler takes the file not at all, so everything stays on the CPU.
+    """
 
     origin: Literal["compiler", "predicted"]
     operators: tuple[OperatorPlacement, ...]
     subgraphs: int
+    findings: tuple[Finding, ...] = ()
+    refused: bool = False
 
     @property
     def edge_tpu(self) -> int:
@@ -42,33 +55,54 @@ class Placement:
         """How many operators stay on the CPU."""
         return len(self.operators) - self.edge_tpu
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, as in report.json."""
+        return {
+            "origin": self.origin,
+            "edge_tpu": self.edge_tpu,
+            "cpu": self.cpu,
+            "subgraphs": self.subgraphs,
+            "refused": self.refused,
+            "operators": [operator.to_json() for operator in self.operators],
+        }
 
-def predict(model: TfliteModel) -> Placement:
-    """What the compiler will do with a model, going by its operator table.
 
-    The compiler maps one stretch of operators, from the first that it can map to the last before
-    one that it can't; what comes after stays on the CPU (google-coral/edgetpu#461, #433).
+def predict(model: TfliteModel, target: Target | None = None) -> Placement:
+    """What the compiler will do with a model, going by the rules about its operators.
+
+    Without multiple subgraphs, the first part that can be mapped is; what depends on an operator
+    after it stays on the CPU, mappable or not (google-coral/edgetpu#461, #433, #342).
     """
-    placed: list[OperatorPlacement] = []
-    stretch_over = False
-    for operator in model.operators:
-        reason, advice = why_not_mapped(operator, model)
-        begun = any(item.target == "edge_tpu" for item in placed)
-        stretch_over = stretch_over or (begun and bool(reason))
-        if not reason and stretch_over:
-            reason = "it comes after an operator that stays on the CPU"
-            advice = "set `outputs` to cut the model before that operator, or replace that one"
-        target: Target = "cpu" if reason else "edge_tpu"
-        placed.append(OperatorPlacement(operator.index, operator.name, target, reason, advice))
-    subgraphs = int(any(item.target == "edge_tpu" for item in placed))
-    return Placement("predicted", tuple(placed), subgraphs)
+    target = target or Target()
+    judged = [judge(View(operator, model, target)) for operator in model.operators]
+    refusing = [i for i, found in enumerate(judged) if _with(found, Effect.REFUSED)]
+    mappable = [not _stopping(found) for found in judged]
+    parts = [part for part in partition(model.operators, mappable) if part.mapped]
+    chosen = parts if target.multiple_subgraphs else parts[:1]
+    mapped = set() if refusing else {index for part in chosen for index in part.operators}
+    placed = tuple(
+        OperatorPlacement(operator.index, operator.name, "edge_tpu")
+        if operator.index in mapped
+        else _left(operator.index, judged[operator.index], model, (mappable,), refusing)
+        for operator in model.operators
+    )
+    findings = [item.finding for found in judged for item in found]
+    findings += _after_findings(placed)
+    subgraphs = 0 if refusing else len(chosen)
+    return Placement("predicted", placed, subgraphs, tuple(findings), bool(refusing))
 
 
-def from_compiled(original: TfliteModel, compiled: TfliteModel) -> Placement:
+def from_compiled(
+    original: TfliteModel,
+    compiled: TfliteModel,
+    log: ModelLog | None = None,
+    target: Target | None = None,
+) -> Placement:
     """The true placement: what the compiled file still computes with ordinary operators.
 
     An operator stayed on the CPU if its output tensor is still made by an ordinary operator of the
-    compiled file, where tensors keep their names.
+    compiled file, where tensors keep their names. With the compiler's own table (`log`), its words
+    for the operator's kind are added to the reason, and a disagreement is a finding.
     """
     on_cpu = {
         compiled.tensors[index].name
@@ -76,16 +110,156 @@ def from_compiled(original: TfliteModel, compiled: TfliteModel) -> Placement:
         if operator.name != EDGE_TPU_OPERATOR
         for index in operator.outputs
     }
+    stayed = [
+        any(original.tensors[index].name in on_cpu for index in operator.outputs)
+        for operator in original.operators
+    ]
+    target = target or Target()
+    words = _statuses(log)
     placed = []
+    findings: list[Finding] = []
+    judgements = [judge(View(operator, original, target)) for operator in original.operators]
+    # A rule's reason further up explains more than the nearest operator that stayed.
+    ways = [not _stopping(judged) for judged in judgements], [not left for left in stayed]
     for operator in original.operators:
-        stayed = any(original.tensors[index].name in on_cpu for index in operator.outputs)
-        reason, advice = why_not_mapped(operator, original) if stayed else ("", "")
-        if stayed and not reason:
-            reason = "the compiler left it on the CPU"
-        placed.append(
-            OperatorPlacement(
-                operator.index, operator.name, "cpu" if stayed else "edge_tpu", reason, advice
-            )
-        )
+        judged = judgements[operator.index]
+        findings += [j.finding for j in judged if stayed[operator.index] or j.effect == Effect.RISK]
+        if not stayed[operator.index]:
+            placed.append(OperatorPlacement(operator.index, operator.name, "edge_tpu"))
+            continue
+        told = words.get(operator.name.partition(":")[0], "")
+        left = _left(operator.index, judged, original, ways, [])
+        placed.append(_with_words(left, told))
     subgraphs = sum(operator.name == EDGE_TPU_OPERATOR for operator in compiled.operators)
-    return Placement("compiler", tuple(placed), subgraphs)
+    found = tuple(placed)
+    findings += _after_findings(found)
+    if log is not None:
+        findings += disagreements(found, subgraphs, log)
+    return Placement("compiler", found, subgraphs, tuple(findings))
+
+
+def disagreements(
+    placed: Sequence[OperatorPlacement], subgraphs: int, log: ModelLog
+) -> list[Finding]:
+    """Where the compiled file and the compiler's log tell different stories (CQ151)."""
+    mapped = sum(operator.target == "edge_tpu" for operator in placed)
+    told: list[tuple[str, int | None, int]] = [
+        ("operators", log.operators, len(placed)),
+        ("operators on the Edge TPU", log.mapped, mapped),
+        ("Edge TPU subgraphs", log.subgraphs, subgraphs),
+    ]
+    if log.rows:
+        for name in sorted({operator.name.partition(":")[0] for operator in placed}):
+            said = sum(r.count for r in log.rows if r.name == name and r.status == MAPPED)
+            seen = sum(o.name.partition(":")[0] == name and o.target == "edge_tpu" for o in placed)
+            told.append((f"{name} operators on the Edge TPU", said, seen))
+    return [
+        Finding(
+            "CQ151",
+            Severity.WARNING,
+            f"the compiler's log says {said} {what}, the compiled file has {seen}",
+            "the file is what runs: the report goes by it",
+        )
+        for what, said, seen in told
+        if said is not None and said != seen
+    ]
+
+
+def _with(found: Iterable[Judgement], effect: Effect) -> list[Finding]:
+    return [item.finding for item in found if item.effect == effect]
+
+
+def _stopping(found: Sequence[Judgement]) -> list[Finding]:
+    """What keeps an operator off the Edge TPU, worst first."""
+    return _with(found, Effect.REFUSED) + _with(found, Effect.CPU)
+
+
+def _left(
+    index: int,
+    found: Sequence[Judgement],
+    model: TfliteModel,
+    ways: Sequence[Sequence[bool]],
+    refusing: Sequence[int],
+) -> OperatorPlacement:
+    """An operator that stays on the CPU, with the reason that matters most."""
+    name = model.operators[index].name
+    own = _stopping(found)
+    if own:
+        reason = own[0].message.partition(": ")[2]
+        return OperatorPlacement(index, name, "cpu", reason, own[0].advice, own[0].id)
+    if refusing:
+        culprit = model.operators[refusing[0]]
+        reason = f"the compiler refuses the file because of {culprit.name} ({culprit.index})"
+        return OperatorPlacement(index, name, "cpu", reason, rule="CQ106")
+    blockers = [_blocker(index, model, mappable) for mappable in ways]
+    blocker = next((found for found in blockers if found is not None), None)
+    if blocker is None:
+        reason = "the compiler left it on the CPU without a reason that is known"
+        return OperatorPlacement(index, name, "cpu", reason, "try `diagnose`", "CQ109")
+    before = model.operators[blocker]
+    reason = f"it comes after {before.name} (operator {blocker}), which stays on the CPU"
+    return OperatorPlacement(index, name, "cpu", reason, _cut_advice(blocker, model), "CQ108")
+
+
+def _blocker(index: int, model: TfliteModel, mappable: Sequence[bool]) -> int | None:
+    """The nearest operator before this one that is not mapped for a reason of its own."""
+    makers = {tensor: o.index for o in model.operators for tensor in o.outputs}
+    seen = {index}
+    queue = [index]
+    while queue:
+        current = queue.pop(0)
+        for tensor in model.operators[current].inputs:
+            maker = makers.get(tensor)
+            if maker is None or maker in seen:
+                continue
+            if not mappable[maker]:
+                return maker
+            seen.add(maker)
+            queue.append(maker)
+    return None
+
+
+def _cut_advice(blocker: int, model: TfliteModel) -> str:
+    names = [
+        model.tensors[i].name
+        for i in model.operators[blocker].inputs
+        if i >= 0 and not model.tensors[i].is_constant
+    ]
+    if not names:
+        return "replace the operator before it"
+    return f"cut the model before {model.operators[blocker].name}: set `outputs: [{names[0]}]`"
+
+
+def _after_findings(placed: Sequence[OperatorPlacement]) -> list[Finding]:
+    """One finding for all that stays on the CPU only because of its place (CQ108)."""
+    after = [operator for operator in placed if operator.rule == "CQ108"]
+    if not after:
+        return []
+    return [
+        Finding(
+            "CQ108",
+            Severity.WARNING,
+            f"{len(after)} operators could be mapped but come after one that stays on the CPU "
+            f"(the first is {after[0].name}, operator {after[0].index})",
+            after[0].advice,
+            operator=f"{after[0].name} (operator {after[0].index})",
+        )
+    ]
+
+
+def _statuses(log: ModelLog | None) -> Mapping[str, str]:
+    """The compiler's words for a kind of operator, where all that stayed of it share them."""
+    words: dict[str, set[str]] = {}
+    for row in log.rows if log else []:
+        if row.status != MAPPED:
+            words.setdefault(row.name, set()).add(row.status)
+    return {name: next(iter(texts)) for name, texts in words.items() if len(texts) == 1}
+
+
+def _with_words(placed: OperatorPlacement, words: str) -> OperatorPlacement:
+    if not words:
+        return placed
+    reason = f'{placed.reason} (the compiler: "{words}")'
+    return OperatorPlacement(
+        placed.index, placed.name, placed.target, reason, placed.advice, placed.rule
+    )

@@ -1,0 +1,111 @@
+"""`coral-quantize compile`: one int8 model through the Edge TPU compiler."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("compile")
+@click.argument("models", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--compiler", metavar="PATH", help="The compiler; else it is looked for.")
+@click.option("--min-runtime-version", type=click.IntRange(10, 14))
+@click.option("--timeout", type=click.IntRange(1), default=180, show_default=True)
+@click.option("--segments", type=click.IntRange(2, 64), help="Cut into files for a pipeline.")
+@click.option("--multiple-subgraphs", is_flag=True)
+@click.option("--search-delegate", is_flag=True)
+@click.option("--delegate-search-step", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--intermediate-tensor", "tensors", multiple=True, metavar="NAME")
+@click.option("--diagnose/--no-diagnose", default=True, help="Look for the cause of a failure.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+def compile_(
+    models: tuple[Path, ...],
+    compiler: str | None,
+    min_runtime_version: int | None,
+    timeout: int,
+    segments: int | None,
+    multiple_subgraphs: bool,
+    search_delegate: bool,
+    delegate_search_step: int,
+    tensors: tuple[str, ...],
+    diagnose: bool,
+    as_json: bool,
+) -> None:
+    """Compile int8 MODELS; several are compiled together and share the chip's memory.
+
+    The files go beside each model: NAME_edgetpu.tflite and NAME_edgetpu.log.
+
+    Example: coral-quantize compile --min-runtime-version 13 mobilenet_int8.tflite
+    """
+    import os
+
+    from coral_action.config.edge_tpu_schema import EdgeTpuConfig
+    from coral_action.edgetpu import compile_group, find_compiler, from_compiled
+    from coral_action.errors import CompilerError, UsageError
+    from coral_action.tflite import read_model
+
+    originals = [read_model(model) for model in models]
+    program = find_compiler(compiler, os.environ)
+    if program is None:
+        raise UsageError("compile needs the compiler", hint="`check` predicts without it")
+    try:
+        config = EdgeTpuConfig(
+            min_runtime_version=min_runtime_version,
+            timeout=timeout,
+            segments=segments,
+            multiple_subgraphs=multiple_subgraphs,
+            search_delegate=search_delegate,
+            delegate_search_step=delegate_search_step,
+            intermediate_tensors=list(tensors),
+        )
+    except ValueError as error:  # pydantic's, which names every problem in its own lines
+        raise UsageError(str(error).splitlines()[-1].strip() or "wrong options") from error
+    if segments is not None and len(models) > 1:
+        raise UsageError("segments are for one model", hint="compile one model at a time")
+    try:
+        results = compile_group(program, models, config)
+    except CompilerError as error:
+        if diagnose and len(models) == 1:
+            raise _diagnosed(error, program, models[0], config) from error
+        raise
+    reports = []
+    for model, original, result in zip(models, originals, results, strict=True):
+        placement = (
+            from_compiled(original, read_model(result.path), result.said)
+            if len(result.paths) == 1
+            else None
+        )
+        report = {**result.to_json(), "placement": placement.to_json() if placement else None}
+        reports.append({"model": str(model), **report})
+        if not as_json:
+            for path in result.paths:
+                click.echo(str(path))
+            if placement is not None:
+                click.echo(
+                    f"{placement.edge_tpu} operators on the Edge TPU, {placement.cpu} on the CPU"
+                )
+            for finding in (*result.findings, *(placement.findings if placement else ())):
+                click.echo(f"{finding.severity} {finding.id}: {finding.message}")
+    if as_json:
+        import json
+
+        click.echo(json.dumps(reports, indent=2))
+
+
+def _diagnosed(error: Exception, program: Path, model: Path, config: object) -> Exception:
+    """The same error, with what the search for its cause came to."""
+    from coral_action.config.edge_tpu_schema import EdgeTpuConfig
+    from coral_action.edgetpu import compiler_version
+    from coral_action.edgetpu import diagnose as find
+    from coral_action.errors import CompilerError
+
+    if not isinstance(error, CompilerError) or not isinstance(config, EdgeTpuConfig):
+        return error
+    found = find(program, model, config, version=compiler_version(program))
+    return CompilerError(
+        f"{error.message}; {found.summary}",
+        hint=error.hint,
+        details=error.details,
+        findings=[*error.findings, *found.findings()],
+    )

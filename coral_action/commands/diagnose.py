@@ -1,0 +1,60 @@
+"""`coral-quantize diagnose`: the operator that makes the Edge TPU compiler fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--compiler", metavar="PATH", help="The compiler; else it is looked for.")
+@click.option("--seconds", type=click.IntRange(1), default=600, show_default=True)
+@click.option("--timeout", type=click.IntRange(1), default=180, show_default=True, help="One run.")
+@click.option("--min-runtime-version", type=click.IntRange(10, 14))
+@click.option("--multiple-subgraphs", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+def diagnose(
+    model: Path,
+    compiler: str | None,
+    seconds: int,
+    timeout: int,
+    min_runtime_version: int | None,
+    multiple_subgraphs: bool,
+    as_json: bool,
+) -> None:
+    """Find the operators of MODEL.tflite that make the Edge TPU compiler fail.
+
+    Parts of the model are compiled until the smallest one that fails is found.
+
+    Example: coral-quantize diagnose detector_int8.tflite
+    """
+    import os
+
+    from coral_action.config.edge_tpu_schema import EdgeTpuConfig
+    from coral_action.edgetpu import compiler_version, find_compiler
+    from coral_action.edgetpu import diagnose as find
+    from coral_action.errors import UsageError
+    from coral_action.tflite import read_model
+
+    read_model(model)  # a file that can't be read is said to be so before a compiler is needed
+    program = find_compiler(compiler, os.environ)
+    if program is None:
+        raise UsageError("diagnose needs the compiler", hint="leave out `--compiler none`")
+    config = EdgeTpuConfig(
+        timeout=timeout,
+        diagnose_seconds=seconds,
+        min_runtime_version=min_runtime_version,
+        multiple_subgraphs=multiple_subgraphs,
+    )
+    found = find(program, model, config, version=compiler_version(program))
+    if as_json:
+        import json
+
+        click.echo(json.dumps(found.to_json(), indent=2))
+        return
+    click.echo(found.summary)
+    for finding in found.findings():
+        click.echo(f"{finding.severity} {finding.id}: {finding.message}")
+        click.echo(f"  {finding.advice}")

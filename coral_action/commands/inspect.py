@@ -1,0 +1,92 @@
+"""`coral-quantize inspect`: what a compiled file holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from coral_action.edgetpu import CompiledModel
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@click.option(
+    "--original",
+    type=click.Path(path_type=Path),
+    help="The file that was compiled: shows where each of its operators went.",
+)
+@click.option(
+    "--log", "log_file", type=click.Path(path_type=Path), help="The compiler's log, held against."
+)
+def inspect(model: Path, as_json: bool, original: Path | None, log_file: Path | None) -> None:
+    """Say what a compiled MODEL_edgetpu.tflite holds: subgraphs, memory, layers, versions.
+
+    Example: coral-quantize inspect mobilenet_int8_edgetpu.tflite
+    """
+    from coral_action.edgetpu import from_compiled, parse_log, read_compiled
+    from coral_action.errors import ModelError
+    from coral_action.tflite import read_model
+
+    graph = read_model(model)
+    compiled = read_compiled(graph)
+    placement = None
+    if original is not None:
+        said = None
+        if log_file is not None:
+            try:
+                text = log_file.read_bytes().decode("utf-8", "replace")
+            except OSError as error:
+                raise ModelError(f"{log_file}: can't be read: {error.strerror}") from error
+            said = next(iter(parse_log(text).models), None)
+        placement = from_compiled(read_model(original), graph, said)
+    if as_json:
+        import json
+
+        report = compiled.to_json()
+        if placement is not None:
+            report["placement"] = placement.to_json()
+            report["findings"] = [
+                {key: value for key, value in vars(finding).items() if value not in (None, "")}
+                for finding in placement.findings
+            ]
+        click.echo(json.dumps(report, indent=2))
+        return
+    click.echo(f"{model}: {compiled.size_bytes:,} bytes")
+    for line in _lines(compiled):
+        click.echo(line)
+    if placement is not None:
+        click.echo(f"{placement.edge_tpu} operators on the Edge TPU, {placement.cpu} on the CPU")
+        for operator in placement.operators:
+            if operator.target == "cpu":
+                click.echo(f"  cpu  {operator.index:>4} {operator.name:<24} {operator.reason}")
+
+
+def _lines(compiled: CompiledModel) -> list[str]:
+    if not compiled.subgraphs:
+        return ["no Edge TPU subgraph: this file runs on the CPU alone"]
+    cycles = f"{compiled.estimated_cycles:,}" if compiled.estimated_cycles else "not filled"
+    tokens = ", ".join(f"{token:016x}" for token in compiled.caching_tokens) or "none"
+    lines = [
+        f"compiler            {compiled.compiler}",
+        f"runtime needed      {compiled.min_runtime_version}",
+        f"parameters cached   {compiled.cached_bytes:,} bytes",
+        f"parameters streamed {compiled.streamed_bytes:,} bytes at every inference",
+        f"scratch memory      {compiled.scratch_bytes:,} bytes",
+        f"estimated cycles    {cycles}",
+        f"caching token       {tokens}",
+    ]
+    for subgraph in compiled.subgraphs:
+        lines.append(f"subgraph of operator {subgraph.operator}")
+        for kind, layers in (("in ", subgraph.inputs), ("out", subgraph.outputs)):
+            lines += [
+                f"  {kind} {layer.name}  {'x'.join(map(str, layer.shape))} {layer.type}  "
+                f"scale {layer.scale:.6g}  zero point {layer.zero_point}"
+                for layer in layers
+            ]
+    if compiled.cpu_operators:
+        lines.append(f"on the CPU          {', '.join(compiled.cpu_operators)}")
+    return lines
