@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from coral_action.findings import Finding, Severity
 from coral_action.tflite import TfliteModel
 
 
@@ -20,12 +21,18 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class FloatModel:
-    """A float .tflite and its interface."""
+    """A float .tflite and its interface.
+
+    `already_quantized` marks a source that is full-integer already: `path` is then that model, ready
+    to be compiled, and there is no float model to compare it with.
+    """
 
     path: Path
     format: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    already_quantized: bool = False
+    findings: tuple[Finding, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, to hand on to a child process."""
@@ -40,7 +47,16 @@ class FloatModel:
             )
             for key in ("inputs", "outputs")
         }
-        return cls(Path(data["path"]), data["format"], **specs)
+        findings = tuple(
+            Finding(**{**item, "severity": Severity(item["severity"])}) for item in data["findings"]
+        )
+        return cls(
+            Path(data["path"]),
+            data["format"],
+            **specs,
+            already_quantized=data["already_quantized"],
+            findings=findings,
+        )
 
 
 def interface_of(model: TfliteModel) -> dict[str, tuple[TensorSpec, ...]]:

@@ -1,0 +1,125 @@
+"""Loops and branches in a TensorFlow graph: which they are, and branches that never change.
+
+The Edge TPU runs a straight sequence of operators, so loops are refused by name before the
+converter turns them into something that fails later and says less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from coral_action.errors import ModelError
+from coral_action.loading.interface import listed
+
+_LOOPS = frozenset(
+    {"Enter", "RefEnter", "Exit", "RefExit", "NextIteration", "RefNextIteration", "LoopCond"}
+    | {"While", "StatelessWhile", "For", "Map", "MapDefun"}
+)
+_BRANCHES = frozenset(
+    {"Switch", "RefSwitch", "Merge", "RefMerge", "If", "StatelessIf", "Case", "StatelessCase"}
+)
+_ARRAYS = ("TensorArray", "TensorList", "EmptyTensorList", "Stack")
+_NO_ARRAYS = frozenset({"TensorListLength"})
+
+
+def is_control_flow(op: str) -> bool:
+    """Whether an operator belongs to a loop or a branch."""
+    arrays = op.startswith(_ARRAYS) and op not in _NO_ARRAYS
+    return op in _LOOPS or op in _BRANCHES or arrays
+
+
+def refuse_control_flow(nodes: Iterable[Any]) -> None:
+    """Refuse a graph that loops or branches.
+
+    Args:
+        nodes: the `NodeDef`s that the outputs depend on.
+
+    Raises:
+        ModelError: with the names of the nodes.
+    """
+    # Most telling first: a loop explains its arrays and its merges.
+    found = [node for node in nodes if is_control_flow(node.op)]
+    if not found:
+        return
+    found.sort(key=lambda node: (node.op not in _LOOPS, not node.op.startswith("TensorArray")))
+    kind = "loops" if found[0].op in _LOOPS else "branches or dynamic arrays"
+    raise ModelError(
+        f"the graph has control flow ({kind}), which the Edge TPU can't run: "
+        + listed([f"{node.name} ({node.op})" for node in found], 4),
+        hint="unroll recurrent layers before the export (Keras: unroll=True; TF1: static_rnn), or "
+        "cut the loop off with `inputs` and `outputs`",
+    )
+
+
+def prune_branches(graph: Any) -> None:
+    """Resolve TF1 branches whose condition is a constant, such as `is_training`, in place.
+
+    A `Switch` hands its data to output 1 if its condition is true, else to output 0; the `Merge`
+    behind it takes whichever arrives (TensorFlow, control_flow_ops.cc).
+    """
+    nodes = {node.name: node for node in graph.node}
+    switches = {
+        node.name: condition
+        for node in graph.node
+        if node.op == "Switch" and (condition := _constant(nodes, node.input[1])) is not None
+    }
+    if not switches:
+        return
+    dead: set[str] = set()  # tensors that never arrive
+    alias: dict[str, str] = {}  # tensors that are just another one
+    for node in graph.node:
+        if node.name in switches:
+            live = int(switches[node.name])
+            alias[f"{node.name}:{live}"] = node.input[0]
+            dead.add(f"{node.name}:{1 - live}")
+    changed = True
+    while changed:
+        changed = False
+        for node in graph.node:
+            name = f"{node.name}:0"
+            if name in dead or name in alias or node.name in switches:
+                continue
+            gone = [item for item in node.input if _tensor(item) in dead]
+            if node.op == "Merge" and gone and len(gone) < len(node.input):
+                alias[name] = next(item for item in node.input if item not in gone)
+                changed = True
+            elif gone:
+                dead.add(name)
+                changed = True
+    for node in graph.node:
+        inputs = [_resolve(item, alias) for item in node.input]
+        del node.input[:]
+        node.input.extend(inputs)
+
+
+def _constant(nodes: dict[str, Any], name: str) -> bool | None:
+    """The value of a boolean that is known without running the graph."""
+    import tensorflow as tf
+
+    for _ in range(len(nodes)):
+        node = nodes.get(name.partition(":")[0])
+        if node is None:
+            return None
+        if node.op == "Const":
+            return bool(tf.make_ndarray(node.attr["value"].tensor))
+        if node.op == "PlaceholderWithDefault" or node.op in ("Identity", "StopGradient"):
+            name = node.input[0]
+        elif node.op == "LogicalNot":
+            inner = _constant(nodes, node.input[0])
+            return None if inner is None else not inner
+        else:
+            return None
+    return None
+
+
+def _tensor(name: str) -> str:
+    return name if name.startswith("^") or ":" in name else f"{name}:0"
+
+
+def _resolve(name: str, alias: dict[str, str]) -> str:
+    seen: set[str] = set()
+    while (tensor := _tensor(name)) in alias and tensor not in seen:
+        seen.add(tensor)
+        name = alias[tensor]
+    return name
