@@ -33,8 +33,8 @@ class ModelConfig(Section):
 
     name: ModelName = Field(description="Names the output files.")
     source: str = Field(
-        description="SavedModel folder, frozen .pb, .keras, .h5, .tflite or .onnx file, relative to "
-        "coral.yml. Told apart by content, not by name."
+        description="SavedModel folder, frozen .pb, .keras, .h5, .tflite or .onnx file, relative "
+        "to coral.yml. Told apart by content, not by name."
     )
     signature: str | None = Field(
         None, description="Signature of a SavedModel or .tflite, when there are several."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +45,13 @@ def load_task(request: dict[str, Any], progress: ProgressCallback) -> dict[str, 
     _refuse_dynamic(model)
     target = Path(request["output"])
     target.write_bytes(loaded.content)
-    result = FloatModel(target, kind, **interface_of(model))
-    result = replace(result, already_quantized=loaded.already_quantized, findings=loaded.findings)
+    result = FloatModel(
+        path=target,
+        format=kind,
+        **interface_of(model),
+        already_quantized=loaded.already_quantized,
+        findings=loaded.findings,
+    )
     return result.to_json()
 
 
@@ -92,5 +96,5 @@ def _refuse_dynamic(model: TfliteModel) -> None:
             raise ModelError(
                 f"dynamic shape: tensor {tensor.name} has {list(tensor.shape)}, a size that "
                 "depends on the data",
-                hint="cut the model before it with `outputs`; the Edge TPU takes static shapes only",
+                hint="the Edge TPU takes static shapes: cut the model before it with `outputs`",
             )

@@ -53,19 +53,39 @@ def refuse_control_flow(nodes: Iterable[Any]) -> None:
 
 
 def prune_branches(graph: Any) -> None:
-    """Resolve TF1 branches whose condition is a constant, such as `is_training`, in place.
-
-    A `Switch` hands its data to output 1 if its condition is true, else to output 0; the `Merge`
-    behind it takes whichever arrives (TensorFlow, control_flow_ops.cc).
-    """
+    """Resolve branches whose condition is a constant, such as `is_training`, in place."""
     nodes = {node.name: node for node in graph.node}
+    for node in graph.node:
+        if node.op in ("If", "StatelessIf"):
+            condition = _constant(nodes, node.input[0])
+            if condition is not None:
+                _call_branch(node, "then_branch" if condition else "else_branch")
     switches = {
         node.name: condition
         for node in graph.node
         if node.op == "Switch" and (condition := _constant(nodes, node.input[1])) is not None
     }
-    if not switches:
-        return
+    if switches:
+        _bypass(graph, switches)
+
+
+def _call_branch(node: Any, branch: str) -> None:
+    """Make an `If` of TensorFlow 2 a plain call of one of its functions."""
+    function, inputs = node.attr[branch].func.name, list(node.input)[1:]
+    node.op = "PartitionedCall" if node.op == "StatelessIf" else "StatefulPartitionedCall"
+    node.attr["f"].func.name = function
+    for name in set(node.attr) - {"Tin", "Tout", "f"}:
+        del node.attr[name]
+    del node.input[:]
+    node.input.extend(inputs)
+
+
+def _bypass(graph: Any, switches: dict[str, bool]) -> None:
+    """Lead the inputs of `Merge` past branches of TensorFlow 1 that are never taken.
+
+    A `Switch` hands its data to output 1 if its condition is true, else to output 0; the `Merge`
+    behind it takes whichever arrives (TensorFlow, control_flow_ops.cc).
+    """
     dead: set[str] = set()  # tensors that never arrive
     alias: dict[str, str] = {}  # tensors that are just another one
     for node in graph.node:
@@ -80,7 +100,7 @@ def prune_branches(graph: Any) -> None:
             name = f"{node.name}:0"
             if name in dead or name in alias or node.name in switches:
                 continue
-            gone = [item for item in node.input if _tensor(item) in dead]
+            gone = [item for item in node.input if _tensor(item.lstrip("^")) in dead]
             if node.op == "Merge" and gone and len(gone) < len(node.input):
                 alias[name] = next(item for item in node.input if item not in gone)
                 changed = True
@@ -88,9 +108,14 @@ def prune_branches(graph: Any) -> None:
                 dead.add(name)
                 changed = True
     for node in graph.node:
-        inputs = [_resolve(item, alias) for item in node.input]
+        inputs = [_resolve(item, alias) for item in node.input if not item.startswith("^")]
+        # Order does not matter in a graph without side effects, and a bypassed switch has none.
+        order = [i for i in node.input if i.startswith("^") and i.lstrip("^") not in switches]
+        if f"{node.name}:0" in alias and node.op == "Merge":
+            inputs, order, node.op = [_resolve(node.name, alias)], [], "Identity"
+            del node.attr["N"]
         del node.input[:]
-        node.input.extend(inputs)
+        node.input.extend([*inputs, *order])
 
 
 def _constant(nodes: dict[str, Any], name: str) -> bool | None:
@@ -114,7 +139,7 @@ def _constant(nodes: dict[str, Any], name: str) -> bool | None:
 
 
 def _tensor(name: str) -> str:
-    return name if name.startswith("^") or ":" in name else f"{name}:0"
+    return name if ":" in name else f"{name}:0"
 
 
 def _resolve(name: str, alias: dict[str, str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from coral_action.findings import Finding, Severity
 from coral_action.tflite import TfliteModel
@@ -23,8 +23,8 @@ class TensorSpec:
 class FloatModel:
     """A float .tflite and its interface.
 
-    `already_quantized` marks a source that is full-integer already: `path` is then that model, ready
-    to be compiled, and there is no float model to compare it with.
+    `already_quantized` marks a source that is full-integer already: `path` is then that model,
+    ready to be compiled, and there is no float model to compare it with.
     """
 
     path: Path
@@ -59,13 +59,23 @@ class FloatModel:
         )
 
 
-def interface_of(model: TfliteModel) -> dict[str, tuple[TensorSpec, ...]]:
+class Interface(TypedDict):
+    """The `inputs` and `outputs` of a `FloatModel`."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+def interface_of(model: TfliteModel) -> Interface:
     """The `inputs` and `outputs` of a flatbuffer, in the order of the file."""
-    named = {"inputs": model.input_names(), "outputs": model.output_names()}
     return {
-        key: tuple(
-            TensorSpec(name, model.tensors[index].shape, model.tensors[index].dtype)
-            for name, index in names.items()
-        )
-        for key, names in named.items()
+        "inputs": _specs(model, model.input_names()),
+        "outputs": _specs(model, model.output_names()),
     }
+
+
+def _specs(model: TfliteModel, names: dict[str, int]) -> tuple[TensorSpec, ...]:
+    return tuple(
+        TensorSpec(name, model.tensors[index].shape, model.tensors[index].dtype)
+        for name, index in names.items()
+    )

@@ -51,14 +51,14 @@ def from_graph(
 
     aliases = named_outputs or {}
     known = [node.name for node in graph.node]
-    outputs = _outputs(graph, request, aliases, known)
-    tensors = [aliases.get(name, name) for name in outputs]
     for name in (*request.inputs, *request.input_shapes):
         check_names("node", [graph_edit.node_name(name)], known)
     check_constants(request, known)
     shapes = graph_edit.placeholder_shapes(graph)
     graph_edit.fix_constants(graph, request.constants)
     prune_branches(graph)
+    outputs = _outputs(graph, request, aliases, known)
+    tensors = [aliases.get(name, name) for name in outputs]
     cuts = graph_edit.cut_inputs(graph, list(request.inputs))
     graph = graph_edit.extract(graph, [graph_edit.node_name(tensor) for tensor in tensors])
     _refuse_variables(graph)

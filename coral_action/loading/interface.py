@@ -1,4 +1,4 @@
-"""What a loader is asked for and what it answers: the interface of a model, still open or static."""
+"""What a loader is asked for and what it answers: a model's interface, still open or static."""
 
 from __future__ import annotations
 

@@ -37,15 +37,16 @@ _CODE_CLASSES = frozenset(
 )
 # What a TFOpLambda layer of Keras 2 may call: whole namespaces of arithmetic, and single functions.
 _TRUSTED_NAMESPACES = frozenset({"math", "nn", "image", "linalg", "signal", "__operators__"})
-_TRUSTED_FUNCTIONS = frozenset(
-    """abs add argmax argmin broadcast_to cast clip_by_value concat constant convert_to_tensor cumsum
-    divide einsum equal exp expand_dims fill gather gather_nd greater greater_equal identity less
-    less_equal logical_and logical_not logical_or matmul maximum meshgrid minimum multiply negative
-    norm not_equal one_hot ones ones_like pad pow range rank realdiv reduce_all reduce_any
-    reduce_max reduce_mean reduce_min reduce_prod reduce_sum repeat reshape reverse roll round rsqrt
-    scalar_mul shape sigmoid sign size slice sort space_to_batch split sqrt square squeeze stack
-    stop_gradient strided_slice subtract tanh tensordot tile transpose truediv unstack where zeros
-    zeros_like""".split()
+_TRUSTED_FUNCTIONS = re.compile(
+    r"(abs|add|argmax|argmin|broadcast_to|cast|clip_by_value|concat|constant"
+    r"|convert_to_tensor|cumsum|divide|einsum|equal|exp|expand_dims|fill|gather|gather_nd"
+    r"|greater|greater_equal|identity|less|less_equal|logical_and|logical_not|logical_or"
+    r"|matmul|maximum|meshgrid|minimum|multiply|negative|norm|not_equal|one_hot|ones"
+    r"|ones_like|pad|pow|range|rank|realdiv|reduce_all|reduce_any|reduce_max|reduce_mean"
+    r"|reduce_min|reduce_prod|reduce_sum|repeat|reshape|reverse|roll|round|rsqrt"
+    r"|scalar_mul|shape|sigmoid|sign|size|slice|sort|space_to_batch|split|sqrt|square"
+    r"|squeeze|stack|stop_gradient|strided_slice|subtract|tanh|tensordot|tile|transpose"
+    r"|truediv|unstack|where|zeros|zeros_like)"
 )
 
 
@@ -153,4 +154,6 @@ def _is_trusted_function(name: Any) -> bool:
     if not isinstance(name, str):
         return False
     namespace, dot, _ = name.removeprefix("compat.v1.").partition(".")
-    return namespace in (_TRUSTED_NAMESPACES if dot else _TRUSTED_FUNCTIONS)
+    if dot:
+        return namespace in _TRUSTED_NAMESPACES
+    return _TRUSTED_FUNCTIONS.fullmatch(namespace) is not None

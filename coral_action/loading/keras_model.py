@@ -21,7 +21,7 @@ _EXPORT_HINT = "export a SavedModel where the model was trained: model.export(fo
 
 
 def load(request: LoadRequest) -> Traceable:
-    """A Keras model in inference mode as a function, cut at inner layers where coral.yml names some.
+    """A Keras model in inference mode as a function, cut at the layers that coral.yml names.
 
     Raises:
         ModelError: if the file holds code, or can't be read by either Keras.
@@ -139,6 +139,8 @@ def _cut(model: Any, library: Any, request: LoadRequest) -> tuple[Any, list[str]
 
 
 def _output_names(model: Any) -> list[str]:
+    if type(model).__name__ == "Sequential":
+        return [model.layers[-1].name]
     names = getattr(model, "output_names", None)
     if names:
         return [str(name) for name in names]

@@ -27,10 +27,14 @@ def unroll(model: Any, library: Any, inputs: Sequence[OpenInput], request: LoadR
     Raises:
         ModelError: if a sequence has more than `MAX_STEPS` steps, or can't be unrolled.
     """
+    import tensorflow as tf
+
     names = [layer.name for layer in _layers(model) if _is_recurrent(layer)]
     if not names:
         return model
-    tensors = [_static_tensor(library, item, request) for item in inputs]
+    tensors = tf.nest.pack_sequence_as(
+        model.input, [_static_tensor(library, item, request) for item in inputs]
+    )
     try:
         static = library.models.clone_model(model, input_tensors=tensors)
         _check_lengths(static)

@@ -94,8 +94,10 @@ def _prepare(request: LoadRequest, folder: Path) -> tuple[Path, Any]:
 
 
 def _cut(model: Any, request: LoadRequest) -> Any:
+    import onnx
     from onnx.utils import Extractor
 
+    model = onnx.shape_inference.infer_shapes(model)
     tensors = {name for node in model.graph.node for name in (*node.input, *node.output) if name}
     names = sorted(tensors)
     check_names("tensor", [*request.inputs, *request.outputs], names)
@@ -105,7 +107,7 @@ def _cut(model: Any, request: LoadRequest) -> Any:
 
 
 def _refuse_nodes(graph: Any) -> None:
-    rules = (
+    rules: tuple[tuple[Any, str, str], ...] = (
         (
             lambda node: node.domain not in _OWN_DOMAINS,
             "operators that are not ONNX's own",

@@ -156,12 +156,16 @@ def _reason(error: BaseException) -> str:
 
 
 def _name_signature(content: bytes, inputs: list[str], outputs: list[str]) -> bytes:
-    """Give the flatbuffer one signature with these names, replacing input_0, output_0 and so on."""
+    """Give the flatbuffer one signature with these names, replacing input_0, output_0 and so on.
+
+    The converter sorts inputs and outputs in its own way; here they get the model's order.
+    """
     model = unpack(content)
     (signature,) = model.signatureDefs
-    position = {"input": inputs, "output": outputs}
-    for maps in (signature.inputs, signature.outputs):
-        for tensor_map in maps:
-            kind, _, number = tensor_map.name.decode().rpartition("_")
-            tensor_map.name = position[kind][int(number)]
+    for kind, names in (("inputs", inputs), ("outputs", outputs)):
+        maps = getattr(signature, kind)
+        maps.sort(key=lambda item: int(item.name.decode().rpartition("_")[2]))
+        for item, name in zip(maps, names, strict=True):
+            item.name = name
+        setattr(model.subgraphs[0], kind, [item.tensorIndex for item in maps])
     return pack(model)

@@ -13,7 +13,6 @@ from coral_action.loading.interface import (
     LoadRequest,
     OpenInput,
     Traceable,
-    check_constants,
     check_names,
     listed,
 )
@@ -42,10 +41,9 @@ def load(request: LoadRequest) -> Traceable:
     function, specs, outputs = _choose(model, request)
     cut = [n for n in request.inputs if n not in specs]
     cut += [n for n in request.outputs if n not in outputs]
-    if cut:
+    if cut or request.constants:
         return _cut(model, function, request, outputs)
     check_names("input", list(request.input_shapes), list(specs))
-    check_constants(request, list(specs))
     names = tuple(request.outputs) or tuple(sorted(outputs))
 
     def call(*tensors: Any) -> Sequence[Any]:

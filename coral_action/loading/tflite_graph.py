@@ -76,7 +76,7 @@ def cut(model: Any, request: LoadRequest) -> bool:
         if index not in needed:
             raise ModelError(
                 f"{listed(list(outputs))} does not depend on the input {name}",
-                hint=f"inputs that are needed: {listed([n for n in inputs if inputs[n] in needed])}",
+                hint="needed are: " + listed([n for n in inputs if inputs[n] in needed]),
             )
     fixed = {names[name] for name in request.constants}
     kept = {n: i for n, i in inputs.items() if i in needed and i not in fixed}

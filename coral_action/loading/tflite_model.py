@@ -1,4 +1,4 @@
-""".tflite files: float ones, made static; compressed ones, made float; full-integer ones, as they are.
+""".tflite files: float ones made static, compressed ones made float, full-integer ones as they are.
 
 No TensorFlow is imported here. The file is verified by litert before the schema's Python reader,
 which would follow damaged offsets, sees it.

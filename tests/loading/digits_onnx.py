@@ -17,7 +17,11 @@ _BLOCKS = ("block1", "block2", "block3", "block4")
 _WEIGHTS_SCRIPT = """
 import json, sys, keras, numpy as np
 model = keras.models.load_model(sys.argv[1], compile=False)
-arrays = {f"{layer.name}/{i}": w for layer in model.layers for i, w in enumerate(layer.get_weights())}
+arrays = {
+    f"{layer.name}/{i}": array
+    for layer in model.layers
+    for i, array in enumerate(layer.get_weights())
+}
 np.savez(sys.argv[2], **arrays)
 print(json.dumps({layer.name: getattr(layer, "epsilon", 0) for layer in model.layers}))
 """
