@@ -107,15 +107,19 @@ def _bypass(graph: Any, switches: dict[str, bool]) -> None:
             elif gone:
                 dead.add(name)
                 changed = True
-    for node in graph.node:
+    gone_nodes = {tensor.partition(":")[0] for tensor in dead} | set(switches)
+    kept = [node for node in graph.node if node.name not in gone_nodes]
+    for node in kept:
         inputs = [_resolve(item, alias) for item in node.input if not item.startswith("^")]
-        # Order does not matter in a graph without side effects, and a bypassed switch has none.
-        order = [i for i in node.input if i.startswith("^") and i.lstrip("^") not in switches]
+        order = [i for i in node.input if i.startswith("^") and i.lstrip("^") not in gone_nodes]
         if f"{node.name}:0" in alias and node.op == "Merge":
             inputs, order, node.op = [_resolve(node.name, alias)], [], "Identity"
             del node.attr["N"]
         del node.input[:]
         node.input.extend([*inputs, *order])
+    copies = [type(node).FromString(node.SerializeToString()) for node in kept]
+    del graph.node[:]
+    graph.node.extend(copies)
 
 
 def _constant(nodes: dict[str, Any], name: str) -> bool | None:

@@ -55,9 +55,10 @@ def from_graph(
         check_names("node", [graph_edit.node_name(name)], known)
     check_constants(request, known)
     shapes = graph_edit.placeholder_shapes(graph)
+    ends = _ends(graph)
     graph_edit.fix_constants(graph, request.constants)
     prune_branches(graph)
-    outputs = _outputs(graph, request, aliases, known)
+    outputs = _outputs(graph, request, aliases, ends)
     tensors = [aliases.get(name, name) for name in outputs]
     cuts = graph_edit.cut_inputs(graph, list(request.inputs))
     graph = graph_edit.extract(graph, [graph_edit.node_name(tensor) for tensor in tensors])
@@ -105,23 +106,26 @@ def _refuse_variables(graph: Any) -> None:
         )
 
 
+def _ends(graph: Any) -> list[str]:
+    """The nodes that nothing reads and that may be results."""
+    read = {graph_edit.node_name(name) for node in graph.node for name in node.input}
+    return [
+        node.name for node in graph.node if node.name not in read and node.op not in _NOT_OUTPUTS
+    ]
+
+
 def _outputs(
-    graph: Any, request: LoadRequest, aliases: dict[str, str], known: list[str]
+    graph: Any, request: LoadRequest, aliases: dict[str, str], ends: list[str]
 ) -> list[str]:
     """The outputs that coral.yml names, or the one node that nothing reads."""
     if request.outputs:
+        known = [node.name for node in graph.node]
         for name in request.outputs:
             if name not in aliases:
                 check_names("node", [graph_edit.node_name(name)], known)
         return list(request.outputs)
-    if aliases:
-        return list(aliases)
-    read = {graph_edit.node_name(name) for node in graph.node for name in node.input}
-    ends = [
-        node.name for node in graph.node if node.name not in read and node.op not in _NOT_OUTPUTS
-    ]
-    if len(ends) == 1:
-        return ends
+    if aliases or len(ends) == 1:
+        return list(aliases) or ends
     if ends:  # the graver trouble first
         refuse_control_flow(graph_edit.extract(graph, ends).node)
     raise ModelError(

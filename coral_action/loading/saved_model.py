@@ -162,18 +162,7 @@ def _cut(model: Any, function: Any, request: LoadRequest, outputs: list[str]) ->
         check_names("output", request.outputs, outputs)
         raise ModelError("a SavedModel without signature can't be cut at inner nodes")
     frozen = convert_variables_to_constants_v2(model and function)
-    structured = frozen.structured_outputs
-    aliases = {}
-    if isinstance(structured, dict):
-        aliases = {name: structured[name].name for name in outputs}
-    wanted = request.outputs or tuple(outputs)
-    check_names(
-        "output",
-        [name for name in wanted if name.partition(":")[0] not in _node_names(frozen)],
-        list(aliases),
-    )
+    # A function returns its outputs in the order of their sorted names.
+    aliases = {name: tensor.name for name, tensor in zip(outputs, frozen.outputs, strict=True)}
     return frozen_graph.from_graph(frozen.graph.as_graph_def(), request, aliases)
 
-
-def _node_names(frozen: Any) -> set[str]:
-    return {op.name for op in frozen.graph.get_operations()}

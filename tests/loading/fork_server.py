@@ -25,7 +25,7 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 
 
 class ForkServer:
-    """`run_isolated` in place of the real one; safe to share between threads, one task at a time."""
+    """`run_isolated` in place of the real one; one task at a time."""
 
     def __init__(self, folder: Path) -> None:
         self._lock = threading.Lock()

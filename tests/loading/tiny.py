@@ -1,4 +1,4 @@
-"""What the makers of tiny models share: one small network, random data, notes of what is expected."""
+"""What the makers of tiny models share: a small network, random data, notes of the results."""
 
 from __future__ import annotations
 
