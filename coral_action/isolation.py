@@ -42,6 +42,7 @@ _FIXED_ENVIRONMENT = {
 }
 _MAX_RESULT_BYTES = 256 * 2**20
 _SHOWN_OUTPUT_BYTES = 64 * 2**10
+_OUT_OF_MEMORY = "memory"
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def run_isolated(
         StageCrashError: the child died, ran out of time or memory, or failed unforeseen.
     """
     limits = limits or Limits()
-    with tempfile.TemporaryDirectory(prefix="coral-") as folder:
+    with tempfile.TemporaryDirectory(prefix="coral-", ignore_cleanup_errors=True) as folder:
         scratch = Path(folder)
         (scratch / "request.json").write_text(json.dumps(request), encoding="utf-8")
         read_end, write_end = os.pipe()
@@ -200,16 +201,22 @@ def _result(scratch: Path, returncode: int, timed_out: bool, stage: str, limits:
             hint="a smaller model or fewer samples need less time",
             details=output,
         )
-    reply: Json = {}
-    result = scratch / "result.json"
-    if result.is_file() and result.stat().st_size <= _MAX_RESULT_BYTES:
-        with contextlib.suppress(ValueError):
-            reply = json.loads(result.read_bytes())
-    if "error" in reply:
-        raise _error_from(reply["error"], stage, output)
+    reply = _read_reply(scratch / "result.json")
+    if isinstance(reply.get("error"), dict):
+        raise _error_from(reply["error"], stage, output, limits)
     if returncode == 0 and isinstance(reply.get("result"), dict):
         return dict(reply["result"])
     raise StageCrashError(*_crash(stage, returncode), details=output)
+
+
+def _read_reply(path: Path) -> Json:
+    """What the child answered; nothing, where it is not what a child writes."""
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > _MAX_RESULT_BYTES:
+        return {}
+    with contextlib.suppress(ValueError, RecursionError):
+        reply = json.loads(path.read_bytes())
+        return reply if isinstance(reply, dict) else {}
+    return {}
 
 
 def _crash(stage: str, returncode: int) -> tuple[str]:
@@ -228,9 +235,15 @@ def _crash(stage: str, returncode: int) -> tuple[str]:
     return (f"{stage} died with {name} ({why})",)
 
 
-def _error_from(error: Json, stage: str, output: str) -> CoralQuantizeError:
+def _error_from(error: Json, stage: str, output: str, limits: Limits) -> CoralQuantizeError:
     details = f"{error.get('traceback', '')}\n{output}"
     message = str(error.get("message", ""))
+    if error.get("kind") == _OUT_OF_MEMORY:
+        return StageCrashError(
+            f"{stage} needed more than {limits.memory_bytes / 2**30:.3g} GiB of memory",
+            hint="the file is damaged, or the model is too large for the Edge TPU as well",
+            details=details,
+        )
     cls = error_classes().get(str(error.get("kind")))
     if cls is not None:
         return cls(message, hint=str(error.get("hint", "")), details=details)
@@ -257,8 +270,8 @@ def child_main(arguments: list[str]) -> None:
     except CoralQuantizeError as error:
         reply = {"error": {"kind": error.kind, "message": error.message, "hint": error.hint}}
     except MemoryError:
-        reply = {"error": {"kind": "crash", "message": f"{task.split(':')[1]} ran out of memory"}}
-    except Exception as error:
+        reply = {"error": {"kind": _OUT_OF_MEMORY}}
+    except (Exception, SystemExit) as error:  # some libraries exit where they should raise
         reply = {"error": {"kind": None, "message": _first_line(error)}}
         reply["error"]["traceback"] = traceback.format_exc()
     partial = scratch / "result.json.part"

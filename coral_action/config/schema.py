@@ -34,24 +34,48 @@ class ModelConfig(Section):
 
     name: ModelName = Field(description="Names the output files.")
     source: str = Field(
-        description="SavedModel folder, frozen .pb, .keras or .h5 file, relative to coral.yml."
+        description="SavedModel folder, frozen .pb, .keras, .h5, .tflite or .onnx file, relative "
+        "to coral.yml. Told apart by content, not by name."
     )
-    signature: str | None = Field(None, description="SavedModel signature, when there are several.")
+    signature: str | None = Field(
+        None, description="Signature of a SavedModel or .tflite, when there are several."
+    )
     inputs: Annotated[
         dict[str, Shape | None],
         BeforeValidator(_shapes_by_name, json_schema_input_type=dict[str, Shape] | list[str]),
     ] = Field(
         default_factory=dict,
-        description="Names, or names with shapes, where the file does not say.",
+        description="Names, or names with shapes, where the file does not say. An inner node or "
+        "layer named here becomes an input: what comes before it is cut off.",
+    )
+    input_shapes: dict[str, Shape] = Field(
+        default_factory=dict,
+        description="Shapes of inputs, batch of 1 included, where the file leaves them open.",
     )
     outputs: list[str] = Field(
-        default_factory=list, description="Names of the outputs, where the file does not say."
+        default_factory=list,
+        description="Names of the outputs, where the file does not say. An inner node or layer "
+        "named here becomes an output: what comes after it is cut off.",
+    )
+    constants: dict[str, bool | int | float | list[float]] = Field(
+        default_factory=dict,
+        description="Inputs that are fixed to a value and vanish, such as `keep_prob: 1.0`.",
     )
     calibration: CalibrationConfig
     preprocess: PreprocessConfig = Field(default_factory=PreprocessConfig)
     evaluation: EvaluationConfig | None = None
     edge_tpu: EdgeTpuConfig = Field(default_factory=EdgeTpuConfig)
     limits: LimitsConfig = Field(default_factory=LimitsConfig)
+
+    @model_validator(mode="after")
+    def _interface_fits(self) -> Self:
+        for name, shape in self.input_shapes.items():
+            if self.inputs.get(name) not in (None, shape):
+                raise ValueError(f"input {name} has two shapes, in `inputs` and `input_shapes`")
+        for name in self.constants:
+            if name in self.inputs or name in self.input_shapes:
+                raise ValueError(f"{name} can't be both an input and a constant")
+        return self
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

@@ -2,37 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
 from pathlib import Path
 from typing import Any
 
+from coral_action.errors import ModelError
 from coral_action.isolation import ProgressCallback
-from coral_action.loading import formats, frozen_graph, keras_model, saved_model
+from coral_action.loading import formats
 from coral_action.loading.float_model import FloatModel, interface_of
-from coral_action.loading.recipe import LoadRequest, Traceable, convert
-from coral_action.tflite import read_model
+from coral_action.loading.interface import Loaded, LoadRequest
+from coral_action.tflite import TfliteModel, read_model
 
-LOADERS: dict[str, Callable[[LoadRequest], Traceable]] = {
-    formats.SAVED_MODEL: saved_model.load,
-    formats.FROZEN_GRAPH: frozen_graph.load,
-    formats.KERAS: keras_model.load,
-    formats.KERAS_H5: keras_model.load,
+# The module of each format that goes through TensorFlow; its `load` returns a `Traceable`.
+_LOADERS = {
+    formats.SAVED_MODEL: "saved_model",
+    formats.FROZEN_GRAPH: "frozen_graph",
+    formats.KERAS: "keras_model",
+    formats.KERAS_H5: "keras_model",
+    formats.ONNX: "onnx_model",
 }
 
 
 def load_task(request: dict[str, Any], progress: ProgressCallback) -> dict[str, Any]:
     """Write the float .tflite of a model to `request["output"]` and return its `FloatModel`."""
-    target = Path(request.pop("output"))
-    wanted = LoadRequest(
-        source=request["source"],
-        format=request["format"],
-        signature=request["signature"],
-        inputs={
-            name: None if shape is None else tuple(shape)
-            for name, shape in request["inputs"].items()
-        },
-        outputs=tuple(request["outputs"]),
+    kind, source = formats.detect_format(Path(request["source"]))
+    loaded = load(
+        LoadRequest(
+            source=str(source),
+            format=kind,
+            signature=request["signature"],
+            inputs={
+                name: None if shape is None else tuple(shape)
+                for name, shape in request["inputs"].items()
+            },
+            outputs=tuple(request["outputs"]),
+            input_shapes={name: tuple(s) for name, s in request["input_shapes"].items()},
+            constants=request["constants"],
+            allow_custom_code=request["allow_custom_code"],
+        )
     )
-    content = convert(LOADERS[wanted.format](wanted))
-    target.write_bytes(content)
-    return FloatModel(target, wanted.format, **interface_of(read_model(content))).to_json()
+    model = read_model(loaded.content)
+    _refuse_dynamic(model)
+    target = Path(request["output"])
+    target.write_bytes(loaded.content)
+    result = FloatModel(
+        path=target,
+        format=kind,
+        **interface_of(model),
+        already_quantized=loaded.already_quantized,
+        findings=loaded.findings,
+    )
+    return result.to_json()
+
+
+def load(request: LoadRequest) -> Loaded:
+    """A model of any format as a flatbuffer.
+
+    Raises:
+        ModelError: if it can't be loaded or converted.
+    """
+    if request.signature is not None and request.format not in (
+        formats.SAVED_MODEL,
+        formats.TFLITE,
+    ):
+        raise ModelError(
+            f"a {request.format} file has no signatures",
+            hint="remove `signature` from coral.yml, and name `inputs` or `outputs` where needed",
+        )
+    if request.format == formats.TFLITE:
+        from coral_action.loading import tflite_model
+
+        return tflite_model.load(request)
+    from coral_action.loading.recipe import convert
+
+    loader = importlib.import_module(f"coral_action.loading.{_LOADERS[request.format]}")
+    return convert(loader.load(request), request)
+
+
+def _refuse_dynamic(model: TfliteModel) -> None:
+    """Refuse what the Edge TPU compiler would refuse later, and say less about.
+
+    Raises:
+        ModelError: if there are further subgraphs, or sizes that depend on the data.
+    """
+    if model.subgraph_count != 1:
+        raise ModelError(
+            f"the model has {model.subgraph_count} subgraphs: control flow, which the Edge TPU "
+            "can't run",
+            hint="unroll loops before the export, or cut them off with `inputs` and `outputs`",
+        )
+    for tensor in model.tensors:
+        if -1 in tensor.shape:
+            raise ModelError(
+                f"dynamic shape: tensor {tensor.name} has {list(tensor.shape)}, a size that "
+                "depends on the data",
+                hint="the Edge TPU takes static shapes: cut the model before it with `outputs`",
+            )

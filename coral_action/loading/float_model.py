@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
+from coral_action.findings import Finding, Severity
 from coral_action.tflite import TfliteModel
 
 
@@ -20,12 +21,18 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class FloatModel:
-    """A float .tflite and its interface."""
+    """A float .tflite and its interface.
+
+    `already_quantized` marks a source that is full-integer already: `path` is then that model,
+    ready to be compiled, and there is no float model to compare it with.
+    """
 
     path: Path
     format: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    already_quantized: bool = False
+    findings: tuple[Finding, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, to hand on to a child process."""
@@ -40,16 +47,35 @@ class FloatModel:
             )
             for key in ("inputs", "outputs")
         }
-        return cls(Path(data["path"]), data["format"], **specs)
-
-
-def interface_of(model: TfliteModel) -> dict[str, tuple[TensorSpec, ...]]:
-    """The `inputs` and `outputs` of a flatbuffer, in the order of the file."""
-    named = {"inputs": model.input_names(), "outputs": model.output_names()}
-    return {
-        key: tuple(
-            TensorSpec(name, model.tensors[index].shape, model.tensors[index].dtype)
-            for name, index in names.items()
+        findings = tuple(
+            Finding(**{**item, "severity": Severity(item["severity"])}) for item in data["findings"]
         )
-        for key, names in named.items()
+        return cls(
+            Path(data["path"]),
+            data["format"],
+            **specs,
+            already_quantized=data["already_quantized"],
+            findings=findings,
+        )
+
+
+class Interface(TypedDict):
+    """The `inputs` and `outputs` of a `FloatModel`."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+def interface_of(model: TfliteModel) -> Interface:
+    """The `inputs` and `outputs` of a flatbuffer, in the order of the file."""
+    return {
+        "inputs": _specs(model, model.input_names()),
+        "outputs": _specs(model, model.output_names()),
     }
+
+
+def _specs(model: TfliteModel, names: dict[str, int]) -> tuple[TensorSpec, ...]:
+    return tuple(
+        TensorSpec(name, model.tensors[index].shape, model.tensors[index].dtype)
+        for name, index in names.items()
+    )

@@ -7,143 +7,165 @@ SHAPE/STRIDED_SLICE/PACK chains that the Edge TPU compiler refuses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from coral_action.errors import ModelError
+from coral_action.errors import CoralQuantizeError, ModelError
+from coral_action.findings import Finding, Severity
+from coral_action.loading.control_flow import refuse_control_flow
 from coral_action.loading.float_model import TensorSpec
+from coral_action.loading.interface import (
+    Loaded,
+    LoadRequest,
+    OpenInput,
+    Traceable,
+    listed,
+    static_input,
+)
 from coral_action.tflite import pack, unpack
 
-MAX_LISTED = 8
 
-
-@dataclass(frozen=True)
-class LoadRequest:
-    """What coral.yml says of a model's interface."""
-
-    source: str
-    format: str
-    signature: str | None
-    inputs: dict[str, tuple[int, ...] | None]
-    outputs: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Traceable:
-    """A model as a function of tensors, in the order of `inputs`, returning those of `outputs`."""
-
-    function: Callable[..., Sequence[Any]]
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[str, ...]
-
-
-def static_shape(
-    name: str, known: Sequence[int | None] | None, wanted: tuple[int, ...] | None
-) -> tuple[int, ...]:
-    """The shape of an input with a batch of 1.
-
-    Args:
-        name: the input, for errors.
-        known: what the file says; None for an open dimension, or as a whole.
-        wanted: what coral.yml says.
-
-    Raises:
-        ModelError: if dimensions stay open, or the two contradict each other.
-    """
-    if wanted is not None:
-        fits = known is None or (
-            len(known) == len(wanted)
-            and all(k in (None, w) for k, w in zip(known, wanted, strict=True))
-        )
-        if not fits:
-            raise ModelError(
-                f"input {name} has shape {_show(known)} in the file, {list(wanted)} in coral.yml",
-                hint=f"correct `inputs: {{{name}: [...]}}`; the batch dimension counts, and is 1",
-            )
-        if wanted[0] != 1:
-            raise ModelError(
-                f"input {name}: batch size {wanted[0]}",
-                hint="the Edge TPU runs one sample at a time: the first dimension must be 1",
-            )
-        return wanted
-    if known is not None and len(known) > 0 and known[0] in (None, 1):
-        rest = known[1:]
-        if all(dimension is not None for dimension in rest):
-            return (1, *(int(dimension) for dimension in rest if dimension is not None))
-    elif known is not None and len(known) > 0 and None not in known:
-        raise ModelError(
-            f"input {name} has a fixed batch size of {known[0]}: {_show(known)}",
-            hint="the Edge TPU runs one sample at a time: export the model with batch size 1",
-        )
-    raise ModelError(
-        f"input {name} has shape {_show(known)}: its size is not in the file",
-        hint=f"say it in coral.yml, such as `inputs: {{{name}: [1, 224, 224, 3]}}`",
-    )
-
-
-def _show(shape: Sequence[int | None] | None) -> str:
-    if shape is None:
-        return "unknown"
-    return (
-        "[" + ", ".join("?" if dimension is None else str(dimension) for dimension in shape) + "]"
-    )
-
-
-def convert(model: Traceable) -> bytes:
+def convert(model: Traceable, request: LoadRequest) -> Loaded:
     """A float .tflite of the model, its signature carrying the model's own names.
 
+    Inputs that coral.yml fixes under `constants`, and inputs that no output depends on, are gone.
+
     Raises:
-        ModelError: if TensorFlow can't trace or convert it.
+        ModelError: if inputs stay open, or TensorFlow can't trace or convert the model.
     """
+    specs = [static_input(i, request) for i in model.inputs if i.name not in request.constants]
+    frozen = _freeze(model, request, specs)
+    needed_nodes = _needed_nodes(frozen)
+    needed = [s for i, s in enumerate(specs) if frozen.inputs[i].op.name in needed_nodes]
+    unused = [spec.name for spec in specs if spec not in needed]
+    _check_inputs(request, needed, unused, model.outputs)
+    if unused:
+        frozen = _freeze(model, request, needed)
+        needed_nodes = _needed_nodes(frozen)
+    refuse_control_flow(op.node_def for op in needed_nodes.values())
+    content = _convert_frozen(frozen)
+    names = [spec.name for spec in needed]
+    return Loaded(
+        _name_signature(content, names, list(model.outputs)),
+        findings=tuple(_dropped(name, model.outputs) for name in unused),
+    )
+
+
+def _freeze(model: Traceable, request: LoadRequest, specs: Sequence[TensorSpec]) -> Any:
+    """The model's graph with its weights as constants; inputs that `specs` lacks are constants."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,
     )
 
     def flat(*tensors: Any) -> list[Any]:
-        return [tf.identity(tensor) for tensor in model.function(*tensors)]
+        given = {spec.name: tensor for spec, tensor in zip(specs, tensors, strict=True)}
+        everything = [
+            given[item.name] if item.name in given else _fixed(item, request)
+            for item in model.inputs
+        ]
+        return [tf.identity(tensor) for tensor in model.function(*everything)]
 
-    specs = [
-        tf.TensorSpec(spec.shape, spec.dtype, name=f"input_{i}")
-        for i, spec in enumerate(model.inputs)
+    signature = [
+        tf.TensorSpec(spec.shape, spec.dtype, name=f"input_{i}") for i, spec in enumerate(specs)
     ]
-    frozen = convert_variables_to_constants_v2(tf.function(flat).get_concrete_function(*specs))
+    try:
+        traced = tf.function(flat, autograph=False).get_concrete_function(*signature)
+        return convert_variables_to_constants_v2(traced)
+    except CoralQuantizeError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"TensorFlow can't trace this model: {_reason(error)}",
+            hint="check `inputs` and their shapes in coral.yml; see --debug for all that it says",
+        ) from error
+
+
+def _fixed(item: OpenInput, request: LoadRequest) -> Any:
+    """The value of an input that coral.yml fixes; zeros for one that nothing depends on."""
+    import tensorflow as tf
+
+    value = request.constants.get(item.name, 0)
+    shape = request.shape(item.name) or [1 if size is None else size for size in item.shape or ()]
+    if isinstance(value, list) and item.shape is None:
+        return tf.cast(tf.constant(value), item.dtype)
+    return tf.cast(tf.broadcast_to(tf.constant(value), shape), item.dtype)
+
+
+def _needed_nodes(frozen: Any) -> dict[str, Any]:
+    """All operations that the outputs depend on, by name."""
+    pending = [tensor.op for tensor in frozen.outputs]
+    found: dict[str, Any] = {}
+    while pending:
+        op = pending.pop()
+        if op.name not in found:
+            found[op.name] = op
+            pending.extend(tensor.op for tensor in op.inputs)
+            pending.extend(op.control_inputs)
+    return found
+
+
+def _check_inputs(
+    request: LoadRequest,
+    needed: Sequence[TensorSpec],
+    unused: Sequence[str],
+    outputs: Sequence[str],
+) -> None:
+    if not needed:
+        raise ModelError(
+            f"nothing that {listed(outputs)} depends on is an input",
+            hint="name other outputs, or name the inputs: `inputs: {name: [1, 224, 224, 3]}`",
+        )
+    for name in unused:
+        if name in request.inputs:
+            raise ModelError(
+                f"{listed(outputs)} does not depend on the input {name}",
+                hint=f"inputs that are needed: {listed([spec.name for spec in needed])}",
+            )
+
+
+def _dropped(name: str, outputs: Sequence[str]) -> Finding:
+    return Finding(
+        "CQ501",
+        Severity.INFO,
+        f"input {name} was dropped: {listed(outputs)} does not depend on it",
+        "feed the int8 model without it",
+        tensor=name,
+    )
+
+
+def _convert_frozen(frozen: Any) -> bytes:
+    import tensorflow as tf
+
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], tf.Module())
     try:
-        content = converter.convert()
+        return bytes(converter.convert())
     except Exception as error:
         raise ModelError(
             f"TensorFlow can't convert this model to TFLite: {_reason(error)}",
-            hint="operators outside of TFLite's own can't run on the Edge TPU; see --debug",
+            hint="operators outside of TFLite's own can't run on the Edge TPU: cut them off with "
+            "`inputs` and `outputs`; see --debug",
         ) from error
-    return _name_signature(content, [spec.name for spec in model.inputs], list(model.outputs))
 
 
 def _reason(error: BaseException) -> str:
-    """The line of a converter error that names the trouble."""
+    """The line of a TensorFlow error that names the trouble."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if "error:" in line or "is neither a custom op" in line]
     return (telling or lines or [type(error).__name__])[0][:300]
 
 
 def _name_signature(content: bytes, inputs: list[str], outputs: list[str]) -> bytes:
-    """Give the flatbuffer one signature with these names, replacing input_0, output_0 and so on."""
+    """Give the flatbuffer one signature with these names, replacing input_0, output_0 and so on.
+
+    The converter sorts inputs and outputs in its own way; here they get the model's order.
+    """
     model = unpack(content)
     (signature,) = model.signatureDefs
-    position = {"input": inputs, "output": outputs}
-    for maps in (signature.inputs, signature.outputs):
-        for tensor_map in maps:
-            kind, _, number = tensor_map.name.decode().rpartition("_")
-            tensor_map.name = position[kind][int(number)]
+    for kind, names in (("inputs", inputs), ("outputs", outputs)):
+        maps = getattr(signature, kind)
+        maps.sort(key=lambda item: int(item.name.decode().rpartition("_")[2]))
+        for item, name in zip(maps, names, strict=True):
+            item.name = name
+        setattr(model.subgraphs[0], kind, [item.tensorIndex for item in maps])
     return pack(model)
-
-
-def check_names(kind: str, wanted: Sequence[str], known: Sequence[str]) -> None:
-    """Refuse names of inputs or outputs that a model does not have, listing those it has."""
-    for name in wanted:
-        if name not in known:
-            listed = ", ".join(known[:MAX_LISTED]) + (", ..." if len(known) > MAX_LISTED else "")
-            raise ModelError(
-                f"the model has no {kind} named {name}", hint=f"its {kind}s are: {listed}"
-            )

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from coral_action.errors import ModelError
-from coral_action.loading.float_model import TensorSpec
-from coral_action.loading.recipe import LoadRequest, Traceable, check_names, static_shape
+from coral_action.loading import frozen_graph
+from coral_action.loading.graph_code import refuse_code
+from coral_action.loading.interface import (
+    LoadRequest,
+    OpenInput,
+    Traceable,
+    check_names,
+    listed,
+)
 
 DEFAULT_SIGNATURE = "serving_default"
+# Added by TensorFlow itself to hold the operator that initializes tables.
+_HIDDEN = frozenset({"__saved_model_init_op", "__saved_model_train_op"})
 
 
 def load(request: LoadRequest) -> Traceable:
-    """A signature of a SavedModel as a function.
+    """A signature of a SavedModel as a function, cut at inner nodes where coral.yml names some.
 
     Raises:
-        ModelError: if the folder can't be loaded, or the signature is not clear.
+        ModelError: if the folder can't be loaded, holds code, or the signature is not clear.
     """
     import tensorflow as tf
 
+    _check_graphs(request)
     try:
         model = tf.saved_model.load(request.source)
     except Exception as error:
@@ -27,34 +38,63 @@ def load(request: LoadRequest) -> Traceable:
             f"TensorFlow can't load this SavedModel: {str(error).splitlines()[0][:300]}",
             hint="it needs saved_model.pb and variables/ from one and the same export",
         ) from error
-    signature = model.signatures[_choose(sorted(model.signatures), request.signature)]
-    specs = signature.structured_input_signature[1]
-    outputs = signature.structured_outputs
-    check_names("input", list(request.inputs), sorted(specs))
-    check_names("output", request.outputs, sorted(outputs))
+    function, specs, outputs = _choose(model, request)
+    cut = [n for n in request.inputs if n not in specs]
+    cut += [n for n in request.outputs if n not in outputs]
+    if cut or request.constants:
+        return _cut(model, function, request, outputs)
+    check_names("input", list(request.input_shapes), list(specs))
     names = tuple(request.outputs) or tuple(sorted(outputs))
 
-    def function(*tensors: Any) -> Sequence[Any]:
+    def call(*tensors: Any) -> Sequence[Any]:
         # `model` is held here: its variables die with it.
-        results = (model and signature)(**dict(zip(specs, tensors, strict=True)))
-        return [results[name] for name in names]
+        results = (model and function)(**dict(zip(specs, tensors, strict=True)))
+        return [outputs_of(results)[name] for name in names]
 
     inputs = [
-        TensorSpec(
-            name,
-            static_shape(
-                name,
-                None if spec.shape.rank is None else spec.shape.as_list(),
-                request.inputs.get(name),
-            ),
-            spec.dtype.name,
-        )
+        OpenInput(name, None if spec.shape.rank is None else spec.shape.as_list(), spec.dtype.name)
         for name, spec in specs.items()
     ]
-    return Traceable(function, tuple(inputs), names)
+    return Traceable(call, tuple(inputs), names)
 
 
-def _choose(known: list[str], wanted: str | None) -> str:
+def _check_graphs(request: LoadRequest) -> None:
+    """Parse saved_model.pb and look for code, before TensorFlow runs any of it."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    message = saved_model_pb2.SavedModel()
+    path = Path(request.source) / "saved_model.pb"
+    try:
+        message.ParseFromString(path.read_bytes())
+    except Exception as error:  # google.protobuf's DecodeError, or one of its C++ kind
+        raise ModelError(
+            f"{path}: damaged: {error}",
+            hint="the download or copy did not finish; fetch the folder again",
+        ) from error
+    for meta_graph in message.meta_graphs:
+        refuse_code(meta_graph.graph_def, request)
+
+
+def outputs_of(results: Any) -> dict[str, Any]:
+    """The results of a function by name, whatever structure they come in."""
+    import tensorflow as tf
+
+    if isinstance(results, dict):
+        return results
+    return {f"output_{i}": tensor for i, tensor in enumerate(tf.nest.flatten(results))}
+
+
+def _choose(model: Any, request: LoadRequest) -> tuple[Any, dict[str, Any], list[str]]:
+    """The function to run, its input specs by name, and the names of its outputs."""
+    signatures = {name: s for name, s in model.signatures.items() if name not in _HIDDEN}
+    if not signatures and request.signature is None:
+        return _only_function(model)
+    name = _signature_name(sorted(signatures), request.signature)
+    signature = signatures[name]
+    return signature, signature.structured_input_signature[1], sorted(signature.structured_outputs)
+
+
+def _signature_name(known: list[str], wanted: str | None) -> str:
     if wanted is not None:
         check_names("signature", [wanted], known)
         return wanted
@@ -62,12 +102,67 @@ def _choose(known: list[str], wanted: str | None) -> str:
         return known[0]
     if DEFAULT_SIGNATURE in known:
         return DEFAULT_SIGNATURE
-    if not known:
-        raise ModelError(
-            "this SavedModel has no signature",
-            hint="export it with model.export(folder), or tf.saved_model.save(..., signatures=...)",
-        )
     raise ModelError(
         f"this SavedModel has several signatures: {', '.join(known)}",
         hint="choose one in coral.yml: `signature: NAME`",
     )
+
+
+def _only_function(model: Any) -> tuple[Any, dict[str, Any], list[str]]:
+    """Without a signature: `__call__`, or else the one function there is, if it was traced once."""
+    import tensorflow as tf
+
+    functions = {
+        name: getattr(model, name)
+        for name in ["__call__", *sorted(vars(model))]
+        if hasattr(getattr(model, name, None), "concrete_functions")
+    }
+    chosen = functions.get("__call__") or (
+        next(iter(functions.values())) if len(functions) == 1 else None
+    )
+    hint = "export it with model.export(folder), or tf.saved_model.save(..., signatures=...)"
+    if chosen is None:
+        raise ModelError(
+            f"this SavedModel has no signature (functions: {listed(sorted(functions)) or 'none'})",
+            hint=hint,
+        )
+    traces = [t for t in chosen.concrete_functions if _takes_tensors_only(t)]
+    if len(traces) != 1:
+        raise ModelError(
+            f"this SavedModel has no signature, and its function was traced {len(traces)} times",
+            hint=hint,
+        )
+    (trace,) = traces
+    arguments, keywords = trace.structured_input_signature
+    flat = tf.nest.flatten((arguments, keywords))
+    specs = {spec.name or f"input_{i}": spec for i, spec in enumerate(flat)}
+
+    def call(**tensors: Any) -> Any:
+        values = [tensors[name] for name in specs]
+        args, kwargs = tf.nest.pack_sequence_as((arguments, keywords), values)
+        return outputs_of(trace(*args, **kwargs))
+
+    return call, specs, sorted(outputs_of(trace.structured_outputs))
+
+
+def _takes_tensors_only(trace: Any) -> bool:
+    import tensorflow as tf
+
+    flat = tf.nest.flatten(trace.structured_input_signature)
+    return bool(flat) and all(isinstance(spec, tf.TensorSpec) for spec in flat)
+
+
+def _cut(model: Any, function: Any, request: LoadRequest, outputs: list[str]) -> Traceable:
+    """The signature as a frozen graph, so that it can be cut at any node of it."""
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
+    if not hasattr(function, "graph"):
+        check_names("output", request.outputs, outputs)
+        raise ModelError("a SavedModel without signature can't be cut at inner nodes")
+    frozen = convert_variables_to_constants_v2(model and function)
+    # A function returns its outputs in the order of their sorted names.
+    aliases = {name: tensor.name for name, tensor in zip(outputs, frozen.outputs, strict=True)}
+    return frozen_graph.from_graph(frozen.graph.as_graph_def(), request, aliases)
+

@@ -1,0 +1,41 @@
+"""Tiny models of every kind, each with an input and the output that its own framework computes.
+
+    python -m tests.loading.make_models FOLDER DIGITS
+
+Run in a process of its own, for the test process is to stay free of TensorFlow. Beside a model NAME
+there is NAME.npz: inputs as `in:NAME`, expected outputs as `out:NAME`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import keras
+import tf_keras
+
+from tests.loading import keras_models, tensorflow_models
+from tests.loading.tiny import image, note
+
+
+def main() -> None:
+    folder, digits = Path(sys.argv[1]), Path(sys.argv[2])
+    keras.utils.set_random_seed(1)
+    tf_keras.utils.set_random_seed(1)
+    for make in (
+        keras_models.keras_files,
+        keras_models.recurrent_files,
+        keras_models.legacy_files,
+        keras_models.files_with_code,
+        tensorflow_models.saved_models,
+        tensorflow_models.tf1_models,
+        tensorflow_models.tflite_files,
+    ):
+        make(folder)
+    model = keras.models.load_model(digits / "model.keras", compile=False)
+    x = image(28)[..., :1]
+    note(folder, "digits", {"image": x}, {"probabilities": model(x, training=False)})
+
+
+if __name__ == "__main__":
+    main()
