@@ -43,9 +43,16 @@ def converter_api(*, light: bool = True) -> Any:
         try:
             return importlib.import_module(_MODULE)
         except ImportError:
-            for parent in _PARENTS:
-                sys.modules.pop(parent, None)
+            forget_stubs()
     return importlib.import_module(_MODULE)
+
+
+def forget_stubs() -> None:
+    """Take the empty packages away, so that a plain `import tensorflow` can follow."""
+    for name in list(sys.modules):
+        stub = sys.modules[name]
+        if name in _PARENTS and getattr(stub, "__spec__", None) is None:
+            del sys.modules[name]
 
 
 def _stub_parents() -> None:

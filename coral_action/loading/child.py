@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from coral_action.isolation import ProgressCallback
+from coral_action.converter_api import forget_stubs
 from coral_action.loading import formats, frozen_graph, keras_model, saved_model
 from coral_action.loading.float_model import FloatModel, interface_of
+from coral_action.loading.light import convert_saved_model
 from coral_action.loading.recipe import LoadRequest, Traceable, convert
 from coral_action.tflite import read_model
 
@@ -33,6 +35,9 @@ def load_task(request: dict[str, Any], progress: ProgressCallback) -> dict[str, 
         },
         outputs=tuple(request["outputs"]),
     )
-    content = convert(LOADERS[wanted.format](wanted))
+    content = convert_saved_model(wanted) if wanted.format == formats.SAVED_MODEL else None
+    if content is None:
+        forget_stubs()
+        content = convert(LOADERS[wanted.format](wanted))
     target.write_bytes(content)
     return FloatModel(target, wanted.format, **interface_of(read_model(content))).to_json()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,26 @@ from coral_action.config.paths import PathRules
 from coral_action.config.schema import ModelConfig
 from coral_action.errors import QuantizationError
 from coral_action.findings import Finding, Severity
-from coral_action.isolation import Limits, ProgressCallback, run_isolated
+from coral_action.isolation import Limits, ProgressCallback
 from coral_action.loading import FloatModel
 from coral_action.quantization.calibrators import NEEDS_HISTOGRAMS
+from coral_action.quantization.crew import Crew
 from coral_action.quantization.int8_model import Int8Model
 from coral_action.quantization.layer_error import LayerError
-from coral_action.quantization.observation import observe_in_workers, worker_count
+from coral_action.quantization.observation import worker_count
 from coral_action.quantization.preparation import prepare
 from coral_action.quantization.selection import Trial
 from coral_action.quantization.verification import verify, verify_float
 from coral_action.tflite import TfliteModel, read_model
 
-__all__ = ["Int8Model", "LayerError", "Trial", "quantize_model"]
+__all__ = ["Crew", "Int8Model", "LayerError", "Trial", "quantize_model", "start_crew"]
+
+
+def start_crew(
+    config: ModelConfig, *, limits: Limits | None = None, workers: int | None = None
+) -> Crew:
+    """Start the child processes for a model while it is being loaded: `with start_crew(...)`."""
+    return Crew(workers or worker_count(config.calibration.samples), limits)
 
 
 def quantize_model(
@@ -33,7 +40,7 @@ def quantize_model(
     *,
     limits: Limits | None = None,
     on_progress: ProgressCallback | None = None,
-    workers: int | None = None,
+    crew: Crew | None = None,
     float_outputs: Path | None = None,
 ) -> Int8Model:
     """Calibrate, quantize and verify; `target` is written only if all is well.
@@ -47,8 +54,8 @@ def quantize_model(
         target: the int8 .tflite to write.
         limits: of each child process.
         on_progress: called with (done, total) samples.
-        workers: processes that observe; as many as there are cores when left out. The result does
-            not depend on it.
+        crew: child processes that were started earlier (`start_crew`), then with their own
+            `limits`; new ones when left out. The result does not depend on their number.
         float_outputs: an .npz to write the float model's outputs on the calibration samples to.
 
     Raises:
@@ -56,20 +63,33 @@ def quantize_model(
         QuantizationError: if the model holds NaN, the quantizer fails, or its result is not
             full-integer; then `findings` names every operator and tensor.
     """
+    if crew is None:
+        with start_crew(config, limits=limits) as own:
+            return quantize_model(
+                config,
+                model,
+                paths,
+                target,
+                on_progress=on_progress,
+                crew=own,
+                float_outputs=float_outputs,
+            )
     started = time.monotonic()
     _refuse("the float model can't be quantized", verify_float(read_model(model.path)))
-    with tempfile.TemporaryDirectory(prefix="coral-") as folder:
-        scratch = Path(folder)
-        prepared = prepare(model.path, config, scratch)
-        request = _request(config, model, paths, prepared.path)
-        count = workers or worker_count(config.calibration.samples)
-        observed = observe_in_workers(
-            request, count, scratch, limits=limits, on_progress=on_progress
-        )
-        calibrated = time.monotonic()
-        request["observed"] = [str(path) for path in observed]
-        request["float_outputs"] = None if float_outputs is None else str(float_outputs)
-        reply, int8 = _quantize(request, target, limits)
+    prepared = prepare(model.path, config, crew.scratch)
+    request = _request(config, model, paths, prepared.path)
+    files = [str(crew.scratch / f"observed-{index}.npz") for index in range(crew.workers)]
+    crew.observe(
+        [
+            {**request, "shard": [index, crew.workers], "output": file}
+            for index, file in enumerate(files)
+        ],
+        on_progress,
+    )
+    calibrated = time.monotonic()
+    request["observed"] = files
+    request["float_outputs"] = None if float_outputs is None else str(float_outputs)
+    reply, int8 = _quantize(crew, request, target)
     correction = reply.get("bias_correction", {})
     equalization = reply.get("equalization", {})
     return Int8Model(
@@ -92,7 +112,7 @@ def quantize_model(
         layer_errors=tuple(LayerError(**error) for error in reply.get("layer_errors", [])),
         rewrites=prepared.rewrites,
         float_outputs=float_outputs,
-        workers=count,
+        workers=crew.workers,
     )
 
 
@@ -128,16 +148,11 @@ def _request(
 
 
 def _quantize(
-    request: dict[str, Any], target: Path, limits: Limits | None
+    crew: Crew, request: dict[str, Any], target: Path
 ) -> tuple[dict[str, Any], TfliteModel]:
     partial = target.with_name(target.name + ".part")
     try:
-        reply = run_isolated(
-            "coral_action.quantization.engine:quantize_task",
-            {**request, "output": str(partial)},
-            stage="quantization",
-            limits=limits,
-        )
+        reply = crew.quantize({**request, "output": str(partial)})
         result = read_model(partial)
         _refuse("the result is not full-integer", verify(result))
         partial.replace(target)

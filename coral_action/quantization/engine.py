@@ -23,10 +23,9 @@ from coral_action.quantization.selection import beats, candidates, choose, expla
 from coral_action.tflite import read_model
 
 # Calibration samples that are read again for what `auto` measures: half to fit, half to judge.
-_PROBES = 64
-# Too few to tell a gain from chance.
-_FEWEST = 8
-_BIAS_MARGIN_DB = 0.25
+_PROBES = 128
+_MOST_FITTING = 48
+_BIAS_MARGIN_DB = 0.1
 _EQUALIZATION_MARGIN_DB = 0.5
 _WORST_LAYERS = 10
 
@@ -46,7 +45,7 @@ class _Probes:
     @property
     def fitting(self) -> list[Sample]:
         """The others; when there are too few, the same ones."""
-        return self.samples[1::2] or self.samples
+        return self.samples[1::2][:_MOST_FITTING] or self.samples
 
 
 @dataclass
@@ -56,7 +55,7 @@ class _Engine:
     options: Options
     overrides: dict[str, Sequence[float]]
     io: str
-    samples: Samples
+    request: dict[str, Any]
     _probes: _Probes | None = None
     result: dict[str, Any] = field(default_factory=dict)
 
@@ -67,12 +66,18 @@ class _Engine:
         return quantize(annotate(content, fixed), io=self.io)
 
     @property
+    def samples(self) -> Samples:
+        """The calibration samples, once more."""
+        return open_calibration(self.request)
+
+    @property
     def probes(self) -> _Probes:
         """Read once, when first asked for: evenly spaced among all samples."""
         if self._probes is None:
-            step = -(-len(self.samples) // _PROBES)
+            samples = self.samples
+            step = -(-len(samples) // _PROBES)
             self._probes = _Probes(
-                list(self.samples.shard(0, step)), list(range(0, len(self.samples), step))
+                list(samples.shard(0, step)), list(range(0, len(samples), step))
             )
         return self._probes
 
@@ -83,7 +88,7 @@ class _Engine:
         """The calibrator that auto keeps."""
         count = len(self.probes.judging[0])
         best, trials = choose(
-            self.observed, self.options, lambda ranges: self.measure(self.quantize(ranges)), count
+            self.observed, self.options, lambda ranges: self.measure(self.quantize(ranges))
         )
         self.result["tried"] = [trial.to_json() for trial in trials]
         self.result["why"] = explain(trials, count)
@@ -103,7 +108,7 @@ class _Engine:
             int8 = self.quantize(CALIBRATORS[method](seen, options), content)
             scores.append(self.measure(int8))
         gain = scores[1].sqnr - scores[0].sqnr
-        kept = self._helps(scores[1], scores[0], _EQUALIZATION_MARGIN_DB)
+        kept = beats(scores[1], scores[0], _EQUALIZATION_MARGIN_DB)
         self.result["equalization"] = {"pairs": pairs, "gain_db": gain, "kept": kept}
         if kept:
             outputs = self.observed.outputs
@@ -117,13 +122,9 @@ class _Engine:
         if corrected == int8:
             return int8
         before, after = self.measure(int8), self.measure(corrected)
-        kept = always or self._helps(after, before, _BIAS_MARGIN_DB)
+        kept = always or beats(after, before, _BIAS_MARGIN_DB)
         self.result["bias_correction"] = {"gain_db": after.sqnr - before.sqnr, "kept": kept}
         return corrected if kept else int8
-
-    def _helps(self, new: Score, old: Score, margin: float) -> bool:
-        count = len(self.probes.judging[0])
-        return count >= _FEWEST and beats(new, old, count, margin)
 
     def _observe(self, content: bytes, samples: Sequence[Sample] | Samples, bins: int) -> Observed:
         return observe(content, samples, total=len(samples), bins=bins)
@@ -141,7 +142,7 @@ def quantize_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
         Options(**request["options"]),
         request["ranges"],
         request["io"],
-        open_calibration(request),
+        request,
     )
     steps: dict[str, bool | None] = request["steps"]
     method, options = request["method"], engine.options

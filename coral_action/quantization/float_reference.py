@@ -40,11 +40,10 @@ class FloatReference:
         return index
 
     def values(self, samples: Sequence[Sample], tensors: Sequence[int]) -> Iterator[list[Array]]:
-        """For each sample the values of these tensors, as views that last until the next one."""
-        views = [self._runner.view(i) for i in tensors]
+        """For each sample the values of these tensors."""
         for sample in samples:
             self._runner.run(sample.inputs)
-            yield [view() for view in views]
+            yield [self._runner.value(i) for i in tensors]
 
 
 def dequantized(model: TfliteModel, index: int, stored: Array) -> npt.NDArray[np.float32]:

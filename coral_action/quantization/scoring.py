@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,14 +27,12 @@ class Score:
         sqnr: signal to quantization noise ratio in dB, 10 log10(sum x^2 / sum (x - y)^2) of each
             sample and output, then the mean: a few broken samples can't decide it.
         agreement: part of the samples with the same largest class, 0 to 1; None without classes.
+        by_sample: the SQNR of each sample, in dB, to compare two scores sample by sample.
     """
 
     sqnr: float
     agreement: float | None
-
-    def to_json(self) -> dict[str, float | None]:
-        """Plain data."""
-        return asdict(self)
+    by_sample: tuple[float, ...] = field(default=(), repr=False)
 
 
 def sqnr(real: Array, approximate: Array) -> float:
@@ -65,10 +63,8 @@ def score(
     names = _paired(list(expected), list(model.output_names()))
     for sample, position in zip(samples, positions, strict=True):
         outputs = runner.run(sample.inputs)
-        for name, own in names.items():
-            ratio = sqnr(expected[name][position], outputs[own][0])
-            if not np.isnan(ratio):
-                ratios.append(min(max(ratio, _LEAST_DB), _MOST_DB))
+        pairs = [(expected[name][position], outputs[own][0]) for name, own in names.items()]
+        ratios.append(float(np.mean([_bounded(sqnr(real, ours)) for real, ours in pairs])))
         if _has_classes(expected):
             (name, own), *_ = names.items()
             agreeing.append(
@@ -77,7 +73,13 @@ def score(
     return Score(
         float(np.mean(ratios)) if ratios else _MOST_DB,
         float(np.mean(agreeing)) if agreeing else None,
+        tuple(ratios),
     )
+
+
+def _bounded(ratio: float) -> float:
+    """Without a signal there is nothing to lose."""
+    return _MOST_DB if np.isnan(ratio) else min(max(ratio, _LEAST_DB), _MOST_DB)
 
 
 def _paired(float_names: list[str], int8_names: list[str]) -> dict[str, str]:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from coral_action.quantization.calibrators import CALIBRATORS, Options, Ranges
 from coral_action.quantization.observation import Observed
 from coral_action.quantization.scoring import Score
@@ -14,6 +16,8 @@ from coral_action.quantization.scoring import Score
 MARGIN_DB = 0.5
 # So many samples more or less in agreement decide whatever the SQNR says.
 _DECISIVE = 2
+# Too few samples to tell a gain from chance.
+_FEWEST = 8
 
 Measure = Callable[[Ranges], Score]
 
@@ -48,7 +52,7 @@ def candidates(options: Options) -> list[tuple[str, str, Options]]:
 
 
 def choose(
-    observed: Observed, options: Options, measure: Measure, count: int
+    observed: Observed, options: Options, measure: Measure
 ) -> tuple[int, list[Trial]]:
     """Measure every candidate; returns the position of the best among them, and all trials.
 
@@ -56,15 +60,15 @@ def choose(
         observed: with histograms.
         options: those of coral.yml.
         measure: quantizes with some ranges and compares with the float outputs.
-        count: on how many samples it compares.
     """
     listed = candidates(options)
     scores = [measure(CALIBRATORS[method](observed, own)) for _, method, own in listed]
-    best = 0
-    for index, score in enumerate(scores):
-        margin = MARGIN_DB if best == 0 else 0.0
-        if beats(score, scores[best], count, margin):
-            best = index
+    better = [
+        index
+        for index, score in enumerate(scores)
+        if index > 0 and beats(score, scores[0], MARGIN_DB)
+    ]
+    best = max(better, key=lambda index: _rank(scores[index]), default=0)
     trials = [
         Trial(name, score.sqnr, score.agreement, kept=index == best)
         for index, ((name, _, _), score) in enumerate(zip(listed, scores, strict=True))
@@ -72,13 +76,30 @@ def choose(
     return best, trials
 
 
-def beats(new: Score, old: Score, count: int, margin: float) -> bool:
-    """Whether one score is better than another by a margin in dB, or by samples that agree."""
+def beats(new: Score, old: Score, margin: float) -> bool:
+    """Whether one score is better than another on the same samples, and not by chance.
+
+    It is when the mean of the differences in dB exceeds the margin and twice its standard error
+    (a paired t-test at about 95 %), or when two or more samples more agree with the float model;
+    two or more that agree less rule it out.
+    """
+    count = len(new.by_sample)
     if new.agreement is not None and old.agreement is not None:
         gained = round((new.agreement - old.agreement) * count)
         if abs(gained) >= _DECISIVE:
             return gained > 0
-    return new.sqnr > old.sqnr + margin
+    if count < _FEWEST:
+        return False
+    differences = np.subtract(new.by_sample, old.by_sample)
+    error = float(differences.std(ddof=1)) / np.sqrt(count)
+    return bool(differences.mean() > max(margin, 2 * error))
+
+
+def _rank(score: Score) -> tuple[float, float]:
+    """Agreement in steps that chance does not make, then SQNR."""
+    count = max(len(score.by_sample), 1)
+    agreement = score.agreement if score.agreement is not None else 1.0
+    return (round(agreement * count / _DECISIVE), score.sqnr)
 
 
 def explain(trials: list[Trial], count: int) -> str:

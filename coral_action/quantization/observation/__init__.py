@@ -4,14 +4,13 @@ from coral_action.quantization.observation.histogram import Histograms
 from coral_action.quantization.observation.observed import Observed, merge
 from coral_action.quantization.observation.watch import observe
 from coral_action.quantization.observation.worker import open_calibration
-from coral_action.quantization.observation.workers import observe_in_workers, worker_count
+from coral_action.quantization.observation.workers import worker_count
 
 __all__ = [
     "Histograms",
     "Observed",
     "merge",
     "observe",
-    "observe_in_workers",
     "open_calibration",
     "worker_count",
 ]

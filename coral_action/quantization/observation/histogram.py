@@ -40,18 +40,27 @@ class Histograms:
         """Bins on each side of zero."""
         return self.counts.shape[1] // 2
 
-    def add(self, values: npt.NDArray[np.float32]) -> None:
-        """Count values, a row of (T, n) float32 for each tensor; NaN stands for no value."""
+    def add(
+        self, values: npt.NDArray[np.float32], padding: npt.NDArray[np.int64] | None = None
+    ) -> None:
+        """Count values.
+
+        Args:
+            values: (T, n) float32, finite, a row for each tensor.
+            padding: (T,) how many zeros in each row stand for no value.
+        """
         tensors, _ = values.shape
-        largest = np.nanmax(np.abs(values), axis=1, initial=0.0)
+        largest = np.maximum(values.max(axis=1, initial=0.0), -values.min(axis=1, initial=0.0))
         self.grow(_exponents(largest, self.bins))
         width = 2 * self.bins
         # Scaling by a power of two is exact in float32, and so is the floor of the result.
-        scaled = np.floor(values * np.ldexp(np.float32(1), -self.exponents)[:, np.newaxis])
-        row = np.arange(tensors, dtype=np.int64)[:, np.newaxis] * width
-        valid = ~np.isnan(scaled)
-        places = (row + self.bins + np.where(valid, scaled, 0).astype(np.int64))[valid]
-        self.counts += np.bincount(places, minlength=tensors * width).reshape(tensors, width)
+        scaled = values * np.ldexp(np.float32(1), -self.exponents)[:, np.newaxis]
+        places = np.floor(scaled, out=scaled).astype(np.int64)
+        places += (np.arange(tensors) * width + self.bins)[:, np.newaxis]
+        counted = np.bincount(places.reshape(-1), minlength=tensors * width)
+        self.counts += counted.reshape(tensors, width)
+        if padding is not None:
+            self.counts[:, self.bins] -= padding
 
     def merge(self, other: Histograms) -> None:
         """Take in the counts of another worker."""
@@ -63,9 +72,11 @@ class Histograms:
     def grow(self, exponents: npt.NDArray[np.int32]) -> None:
         """Widen the bins of each tensor to at least 2 ** exponents."""
         for tensor in np.flatnonzero(exponents > self.exponents):
-            counts = self.counts[tensor].copy()
-            for _ in range(min(int(exponents[tensor] - self.exponents[tensor]), 64)):
-                counts = _halve(counts)
+            filled = np.flatnonzero(self.counts[tensor])
+            doublings = min(int(exponents[tensor] - self.exponents[tensor]), 62)
+            wider = ((filled - self.bins) >> doublings) + self.bins
+            counts = np.zeros_like(self.counts[tensor])
+            np.add.at(counts, wider, self.counts[tensor][filled])
             self.counts[tensor] = counts
         self.exponents = np.maximum(self.exponents, exponents)
 
@@ -73,14 +84,6 @@ class Histograms:
         """The (2 * bins + 1) bin edges of one tensor in real values, and its counts."""
         steps = np.arange(-self.bins, self.bins + 1, dtype=np.float64)
         return np.ldexp(steps, int(self.exponents[tensor])), self.counts[tensor]
-
-
-def _halve(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The same counts in bins of double width; bins // 2 is where the left half begins."""
-    quarter = len(counts) // 4
-    result = np.zeros_like(counts)
-    result[quarter : 3 * quarter] = counts.reshape(-1, 2).sum(axis=1)
-    return result
 
 
 def _exponents(largest: npt.NDArray[np.float32], bins: int) -> npt.NDArray[np.int32]:

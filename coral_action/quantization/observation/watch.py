@@ -17,7 +17,7 @@ from coral_action.tflite import TfliteModel, read_model
 
 # Values that a histogram takes from one tensor in one sample, in runs of neighbours: enough for
 # the 0.1 % tails after 100 samples, few enough to cost less than finding the minimum and maximum.
-_VALUES = 2048
+_VALUES = 1024
 _RUN = 64
 _SAMPLES_AT_ONCE = 16
 
@@ -98,7 +98,8 @@ class _Watcher:
         self._histograms = Histograms.empty(len(self._watched), bins) if bins else None
         self._views = [self._runner.view(i) for i in self._watched] if bins else []
         shape = (len(self._watched), _SAMPLES_AT_ONCE, _VALUES)
-        self._values = np.full(shape if bins else 0, np.nan, dtype=np.float32)
+        self._values = np.zeros(shape if bins else 0, dtype=np.float32)
+        self._padding = np.zeros(len(self._watched), dtype=np.int64)
         self._filled = 0
 
     def run(self, sample: Sample) -> dict[str, Floats]:
@@ -127,7 +128,9 @@ class _Watcher:
         for row, view in enumerate(self._views):
             part = _part(view().reshape(-1), position)
             self._values[row, self._filled, : len(part)] = part
-            self._values[row, self._filled, len(part) :] = np.nan
+            if len(part) < _VALUES:
+                self._values[row, self._filled, len(part) :] = 0
+                self._padding[row] += _VALUES - len(part)
         self._filled += 1
         if self._filled == _SAMPLES_AT_ONCE:
             self._flush()
@@ -139,7 +142,8 @@ class _Watcher:
     def _flush(self) -> None:
         if self._histograms is not None and self._filled:
             values = self._values[:, : self._filled]
-            self._histograms.add(values.reshape(len(values), -1))
+            self._histograms.add(values.reshape(len(values), -1), self._padding)
+            self._padding[:] = 0
         self._filled = 0
 
 
