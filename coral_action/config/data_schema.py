@@ -52,12 +52,14 @@ class CalibrationConfig(DataSection):
         "one with the least output error.",
     )
     percentile: Annotated[float, Field(ge=90, le=100)] = Field(
-        99.99, description="For `percentile`: per cent of a tensor's values above its lower end, "
-        "and below its upper end."
+        99.99,
+        description="For `percentile`: per cent of a tensor's values above its lower end, "
+        "and below its upper end.",
     )
     bins: Annotated[int, Field(ge=256, le=65536)] = Field(
-        8192, description="For `percentile`, `mse` and `entropy`: histogram bins on each side of "
-        "zero; a power of two."
+        8192,
+        description="For `percentile`, `mse` and `entropy`: histogram bins on each side of "
+        "zero; a power of two.",
     )
     momentum: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.99, description="For `moving_average`: weight of the past at each sample."

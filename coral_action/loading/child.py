@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from coral_action.isolation import ProgressCallback
 from coral_action.converter_api import forget_stubs
+from coral_action.isolation import ProgressCallback
 from coral_action.loading import formats, frozen_graph, keras_model, saved_model
 from coral_action.loading.float_model import FloatModel, interface_of
 from coral_action.loading.light import convert_saved_model

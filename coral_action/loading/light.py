@@ -19,10 +19,10 @@ from coral_action.tflite import TfliteModel, pack, read_model, unpack
 
 _DEFAULT_SIGNATURE = "serving_default"
 # Shapes at run time, variables and control flow: the recipe's part.
-_NOT_PLAIN = frozenset(
-    "SHAPE RANK IF WHILE CALL CALL_ONCE VAR_HANDLE READ_VARIABLE ASSIGN_VARIABLE HASHTABLE "
-    "HASHTABLE_FIND HASHTABLE_IMPORT HASHTABLE_SIZE".split()
-)
+_NOT_PLAIN = """
+    ASSIGN_VARIABLE CALL CALL_ONCE HASHTABLE HASHTABLE_FIND HASHTABLE_IMPORT HASHTABLE_SIZE IF RANK
+    READ_VARIABLE SHAPE VAR_HANDLE WHILE
+"""
 
 
 def convert_saved_model(request: LoadRequest) -> bytes | None:
@@ -99,7 +99,7 @@ def _is_plain(model: TfliteModel, request: LoadRequest) -> bool:
         and len(model.signatures) == 1
         and known
         and not custom
-        and not names & _NOT_PLAIN
+        and names.isdisjoint(_NOT_PLAIN.split())
     )
 
 

@@ -28,7 +28,10 @@ __all__ = ["Crew", "Int8Model", "LayerError", "Trial", "quantize_model", "start_
 def start_crew(
     config: ModelConfig, *, limits: Limits | None = None, workers: int | None = None
 ) -> Crew:
-    """Start the child processes for a model while it is being loaded: `with start_crew(...)`."""
+    """The child processes for a model, to be started while it is being loaded.
+
+    A context manager: they end with it.
+    """
     return Crew(workers or worker_count(config.calibration.samples), limits)
 
 

@@ -120,7 +120,7 @@ def _advance(graph: Graph, states: list[dict[int, Array]], start: int, stop: int
 
 def _by_channel(value: Array) -> npt.NDArray[np.float64]:
     channels = value.shape[-1] if value.ndim else 1
-    return np.mean(value.reshape(-1, channels), axis=0, dtype=np.float64)
+    return np.asarray(np.mean(value.reshape(-1, channels), axis=0, dtype=np.float64))
 
 
 def _mean(rows: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
@@ -129,8 +129,7 @@ def _mean(rows: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
 
 def _shift(graph: Graph, layer: _Layer, error: npt.NDArray[np.float64]) -> None:
     """Add a real-valued error to a layer's int32 bias."""
-    bias = graph.array(layer.bias)
-    assert bias is not None
+    bias = graph.constant(layer.bias)
     limits = np.iinfo(np.int32)
     steps = np.rint(error / layer.steps)
     moved = np.clip(bias.astype(np.int64) + steps, limits.min, limits.max)

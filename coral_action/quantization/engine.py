@@ -76,9 +76,7 @@ class _Engine:
         if self._probes is None:
             samples = self.samples
             step = -(-len(samples) // _PROBES)
-            self._probes = _Probes(
-                list(samples.shard(0, step)), list(range(0, len(samples), step))
-            )
+            self._probes = _Probes(list(samples.shard(0, step)), list(range(0, len(samples), step)))
         return self._probes
 
     def measure(self, int8: bytes) -> Score:
@@ -168,4 +166,3 @@ def _save_outputs(path: Path, observed: Observed) -> None:
     outputs = {f"output:{name}": value for name, value in observed.outputs.items()}
     with path.open("wb") as file:
         np.savez(file, samples=np.asarray(observed.names, dtype=np.str_), **outputs)  # type: ignore[arg-type]
-

@@ -72,8 +72,10 @@ def _pairs(graph: Graph) -> Iterator[_Pair]:
 
 
 def _channels_match(graph: Graph, first: Any, second: Any) -> bool:
-    """Every output channel of the first is one input channel of the second (no depth multiplier,
-    no groups, no flattening in between)."""
+    """Whether every output channel of the first is one input channel of the second.
+
+    Not so with a depth multiplier, with groups, or with a flattening in between.
+    """
     if not (graph.is_float(int(first.inputs[1])) and graph.is_float(int(second.inputs[1]))):
         return False
     channels = graph.shape(int(first.inputs[1]))[_OUT_AXIS[graph.kind(first)]]
@@ -88,8 +90,8 @@ def _equalize_pair(graph: Graph, pair: _Pair) -> bool:
     weights2 = int(pair.second.inputs[1])
     out_axis = _OUT_AXIS[graph.kind(pair.first)]
     in_axis = _IN_AXIS[graph.kind(pair.second)]
-    range1 = _largest(graph.array(weights1), out_axis)
-    range2 = _largest(graph.array(weights2), in_axis)
+    range1 = _largest(graph.constant(weights1), out_axis)
+    range2 = _largest(graph.constant(weights2), in_axis)
     # s = sqrt(range1 range2) / range2 (equation 11), as a power of two.
     alive = (range1 > 0) & (range2 > 0)
     ratio = np.where(alive, range1, 1) / np.where(alive, range2, 1)
@@ -104,15 +106,13 @@ def _equalize_pair(graph: Graph, pair: _Pair) -> bool:
     return True
 
 
-def _largest(weights: Array | None, axis: int) -> npt.NDArray[np.float64]:
-    assert weights is not None
+def _largest(weights: Array, axis: int) -> npt.NDArray[np.float64]:
     others = tuple(i for i in range(weights.ndim) if i != axis)
     return np.asarray(np.abs(weights).max(axis=others), dtype=np.float64)
 
 
 def _multiply(graph: Graph, tensor: int, factors: Array, axis: int) -> None:
-    value = graph.array(tensor)
-    assert value is not None
+    value = graph.constant(tensor)
     shape = [1] * value.ndim
     shape[axis] = -1
     graph.set_array(tensor, (value * factors.reshape(shape)).astype(np.float32))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from coral_action.errors import ModelError
 from coral_action.tflite import NUMPY_DTYPES, pack, schema, unpack
 
 Array = npt.NDArray[Any]
@@ -98,6 +99,17 @@ class Graph:
             return None
         dtype = NUMPY_DTYPES[_type_names()[held.type]]
         return np.frombuffer(bytes(bytearray(data)), dtype=dtype).reshape(self.shape(tensor))
+
+    def constant(self, tensor: int) -> Array:
+        """The value of a constant.
+
+        Raises:
+            ModelError: if the tensor is none.
+        """
+        value = self.array(tensor)
+        if value is None:
+            raise ModelError(f"tensor {self.name(tensor)} is not constant")
+        return value
 
     def set_array(self, tensor: int, value: Array) -> None:
         """Replace the value of a constant; other tensors that share its buffer keep theirs."""

@@ -46,7 +46,7 @@ def _activation(operator: Operator) -> str:
     if not fused:
         return operator.name
     names = vars(schema().ActivationFunctionType)
-    return next(key for key, value in names.items() if value == fused)
+    return str(next(key for key, value in names.items() if value == fused))
 
 
 def override(model: TfliteModel, ranges: Ranges, wanted: Mapping[str, Sequence[float]]) -> Ranges:

@@ -41,19 +41,14 @@ def candidates(options: Options) -> list[tuple[str, str, Options]]:
     percentiles = sorted({99.99, 99.9, options.percentile}, reverse=True)
     return [
         ("min_max", "min_max", options),
-        *(
-            (f"percentile {p:g}", "percentile", replace(options, percentile=p))
-            for p in percentiles
-        ),
+        *((f"percentile {p:g}", "percentile", replace(options, percentile=p)) for p in percentiles),
         ("moving_average", "moving_average", options),
         ("mse", "mse", options),
         ("entropy", "entropy", options),
     ]
 
 
-def choose(
-    observed: Observed, options: Options, measure: Measure
-) -> tuple[int, list[Trial]]:
+def choose(observed: Observed, options: Options, measure: Measure) -> tuple[int, list[Trial]]:
     """Measure every candidate; returns the position of the best among them, and all trials.
 
     Args:

@@ -39,7 +39,7 @@ def wait_task(request: dict[str, Any], progress: ProgressCallback) -> dict[str, 
 
 def _import_heavy(job: str) -> None:
     """What the task imports late, for the sake of modules that the parent imports too."""
-    import ai_edge_litert.interpreter
+    import ai_edge_litert.interpreter  # noqa: F401
     import flatbuffers  # noqa: F401
 
     from coral_action.tflite import schema

@@ -15,8 +15,10 @@ _CANDIDATES = 128
 
 
 def entropy(observed: Observed, options: Options) -> Ranges:
-    """The range [-t, t], cut down to what was seen, with the least Kullback-Leibler divergence
-    between the distribution clipped at t and its 128-level quantization.
+    """The range [-t, t], cut down to what was seen, that loses the least information.
+
+    That is the Kullback-Leibler divergence between the distribution clipped at t and its 128-level
+    quantization.
 
     Migacz, "8-bit inference with TensorRT", GTC 2017, slides 24-38: on the histogram of absolute
     values, values beyond t counting at t. The bin at zero is left out: zero is represented exactly,

@@ -68,4 +68,4 @@ def _clipping(
     ]
     first = np.searchsorted(centres, ends, side="right")
     count, total, squares = (values[first] for values in sums)
-    return np.maximum(squares - 2 * ends * total + ends**2 * count, 0.0)
+    return np.asarray(np.maximum(squares - 2 * ends * total + ends**2 * count, 0.0))

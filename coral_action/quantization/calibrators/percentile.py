@@ -11,8 +11,7 @@ from coral_action.quantization.observation import Observed
 
 
 def percentile(observed: Observed, options: Options) -> Ranges:
-    """The range that holds `percentile` per cent of the values above its lower end, and below its
-    upper end.
+    """The range that leaves out 100 - `percentile` per cent of the values on either side.
 
     McKinstry et al., 2018, arXiv:1809.04191, section 3.2, with each tail cut by itself; the ends
     are outer edges of histogram bins, never beyond what was seen.
@@ -27,8 +26,7 @@ def percentile(observed: Observed, options: Options) -> Ranges:
 def tails(
     edges: npt.NDArray[np.float64], counts: npt.NDArray[np.int64], fraction: float
 ) -> tuple[float, float]:
-    """The lowest and highest bin edge between which at most 1 - fraction of the values lie outside
-    on either side.
+    """The bin edges outside of which at most 1 - fraction of the values lie, on either side.
 
     Args:
         edges: (n + 1,) bin edges.

@@ -38,7 +38,7 @@ class Histograms:
     @property
     def bins(self) -> int:
         """Bins on each side of zero."""
-        return self.counts.shape[1] // 2
+        return int(self.counts.shape[1]) // 2
 
     def add(
         self, values: npt.NDArray[np.float32], padding: npt.NDArray[np.int64] | None = None

@@ -22,15 +22,15 @@ _SMALL = 64
 _MAX_RANK = 4
 # Can't make NaN from finite numbers that stay finite; all others are summed too, as a sum hands NaN
 # on where MIN and MAX drop it.
-_NEVER_NAN = frozenset(
-    "ADD AVERAGE_POOL_2D BATCH_MATMUL BATCH_TO_SPACE_ND BROADCAST_TO CONCATENATION CONV_2D "
-    "DEPTH_TO_SPACE DEPTHWISE_CONV_2D ELU EXPAND_DIMS FULLY_CONNECTED GATHER GATHER_ND GELU "
-    "HARD_SWISH LEAKY_RELU LOGISTIC MAX_POOL_2D MAXIMUM MEAN MINIMUM MIRROR_PAD MUL NEG PACK PAD "
-    "PADV2 PRELU REDUCE_MAX REDUCE_MIN RELU RELU6 RELU_N1_TO_1 RESHAPE RESIZE_BILINEAR "
-    "RESIZE_NEAREST_NEIGHBOR REVERSE_V2 SLICE SOFTMAX SPACE_TO_BATCH_ND SPACE_TO_DEPTH SPLIT "
-    "SPLIT_V SQUARE SQUARED_DIFFERENCE SQUEEZE STRIDED_SLICE SUB SUM TANH TILE TRANSPOSE "
-    "TRANSPOSE_CONV UNPACK".split()
-)
+_NEVER_NAN = """
+    ADD AVERAGE_POOL_2D BATCH_MATMUL BATCH_TO_SPACE_ND BROADCAST_TO CONCATENATION CONV_2D
+    DEPTH_TO_SPACE DEPTHWISE_CONV_2D ELU EXPAND_DIMS FULLY_CONNECTED GATHER GATHER_ND GELU
+    HARD_SWISH LEAKY_RELU LOGISTIC MAX_POOL_2D MAXIMUM MEAN MINIMUM MIRROR_PAD MUL NEG PACK PAD
+    PADV2 PRELU REDUCE_MAX REDUCE_MIN RELU RELU6 RELU_N1_TO_1 RESHAPE RESIZE_BILINEAR
+    RESIZE_NEAREST_NEIGHBOR REVERSE_V2 SLICE SOFTMAX SPACE_TO_BATCH_ND SPACE_TO_DEPTH SPLIT SPLIT_V
+    SQUARE SQUARED_DIFFERENCE SQUEEZE STRIDED_SLICE SUB SUM TANH TILE TRANSPOSE TRANSPOSE_CONV
+    UNPACK
+"""
 _NEVER_NEGATIVE = frozenset({"LOGISTIC", "RELU", "RELU6", "SOFTMAX"})
 
 
@@ -59,6 +59,7 @@ def instrument(content: bytes) -> Instrumented:
     """
     graph = Graph(content)
     axes = _Axes(graph)
+    never_nan = frozenset(_NEVER_NAN.split())
     watched: list[int] = []
     low: list[int] = []
     high: list[int] = []
@@ -82,7 +83,7 @@ def instrument(content: bytes) -> Instrumented:
             return
         low.append(-1 if _is_never_negative(graph, producer) else reduce("REDUCE_MIN", tensor))
         high.append(reduce("REDUCE_MAX", tensor))
-        if producer is not None and graph.kind(producer) not in _NEVER_NAN:
+        if producer is not None and graph.kind(producer) not in never_nan:
             finite[reduce("SUM", tensor)] = tensor
 
     for tensor in graph.inputs:

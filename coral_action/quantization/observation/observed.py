@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +42,9 @@ class Observed:
 
     def save(self, path: Path) -> None:
         """Write an .npz that `load` reads."""
-        arrays = {f"output:{name}": value for name, value in self.outputs.items()}
+        arrays: dict[str, npt.NDArray[Any]] = {
+            f"output:{name}": value for name, value in self.outputs.items()
+        }
         if self.histograms is not None:
             arrays["exponents"] = self.histograms.exponents
             arrays["counts"] = self.histograms.counts
@@ -85,8 +88,8 @@ def merge(parts: Sequence[Observed]) -> Observed:
     if histograms is not None:
         histograms = Histograms(histograms.exponents.copy(), histograms.counts.copy())
         for part in parts[1:]:
-            assert part.histograms is not None
-            histograms.merge(part.histograms)
+            if part.histograms is not None:
+                histograms.merge(part.histograms)
     names = _interleave([np.asarray(part.names, dtype=np.str_) for part in parts])
     return Observed(
         first.tensors,
@@ -98,7 +101,7 @@ def merge(parts: Sequence[Observed]) -> Observed:
     )
 
 
-def _interleave(shards: Sequence[npt.NDArray[np.generic]]) -> npt.NDArray[np.generic]:
+def _interleave(shards: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     total = sum(len(shard) for shard in shards)
     dtype = np.result_type(*shards)
     whole = np.empty((total, *shards[0].shape[1:]), dtype=dtype)

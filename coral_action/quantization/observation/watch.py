@@ -69,8 +69,10 @@ def observe(
         np.stack(low) if low else np.zeros(shape, np.float32),
         np.stack(high) if high else np.zeros(shape, np.float32),
         watcher.histograms(),
-        {name: np.stack(values) if values else _none(model, name)
-         for name, values in outputs.items()},
+        {
+            name: np.stack(values) if values else _none(model, name)
+            for name, values in outputs.items()
+        },
         tuple(names),
     )
 

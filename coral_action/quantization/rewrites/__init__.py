@@ -10,6 +10,11 @@ from dataclasses import dataclass
 
 from coral_action.findings import Finding
 from coral_action.quantization.graph import Graph
+from coral_action.quantization.rewrites.gelu import approximate_gelu
+from coral_action.quantization.rewrites.hard_swish import spell_out_hard_swish
+from coral_action.quantization.rewrites.products import multiply_instead
+from coral_action.quantization.rewrites.resize import half_pixel_left, simplify_resize
+from coral_action.quantization.rewrites.transpose_conv import split_transpose_conv
 
 Rewrite = Callable[[Graph], list[str]]
 
@@ -23,11 +28,18 @@ class Rewritten:
     findings: tuple[Finding, ...]
 
 
-REWRITES: tuple[Rewrite, ...] = ()
+REWRITES: tuple[Rewrite, ...] = (
+    split_transpose_conv,
+    spell_out_hard_swish,
+    approximate_gelu,
+    simplify_resize,
+    multiply_instead,
+)
 
 
 def rewrite(content: bytes) -> Rewritten:
     """Apply every rewrite to a float .tflite."""
     graph = Graph(content)
     changes = [change for apply in REWRITES for change in apply(graph)]
-    return Rewritten(graph.pack() if changes else content, tuple(changes), ())
+    findings = tuple(half_pixel_left(graph))
+    return Rewritten(graph.pack() if changes else content, tuple(changes), findings)
