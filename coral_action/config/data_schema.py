@@ -16,6 +16,7 @@ from pydantic import (
 from coral_action.config.section import Section
 from coral_action.config.source_schema import CsvSource, TfrecordSource, WavSource
 
+CalibrationMethod = Literal["auto", "min_max", "moving_average", "percentile", "mse", "entropy"]
 MetricName = Literal["top1", "top5"]
 SourceValue = str | dict[str, str] | TfrecordSource | CsvSource | WavSource
 PathOrPaths = Annotated[str | dict[str, str], Field(min_length=1)]
@@ -128,9 +129,31 @@ class CalibrationConfig(DataSection):
 
     samples: PositiveInt = Field(200, description="At most this many samples are used.")
     seed: int = Field(0, description="Chooses the samples when there are more than `samples`.")
-    method: Literal["min_max"] = Field(
-        "min_max", description="How ranges are chosen from what was observed."
+    method: CalibrationMethod = Field(
+        "auto",
+        description="How ranges are chosen from what was observed; `auto` tries all and keeps the "
+        "one with the least output error.",
     )
+    percentile: Annotated[float, Field(ge=90, le=100)] = Field(
+        99.99,
+        description="For `percentile`: per cent of a tensor's values above its lower end, "
+        "and below its upper end.",
+    )
+    bins: Annotated[int, Field(ge=256, le=65536)] = Field(
+        8192,
+        description="For `percentile`, `mse` and `entropy`: histogram bins on each side of "
+        "zero; a power of two.",
+    )
+    momentum: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.99, description="For `moving_average`: weight of the past at each sample."
+    )
+
+    @field_validator("bins")
+    @classmethod
+    def _power_of_two(cls, value: int) -> int:
+        if value & (value - 1):
+            raise ValueError(f"bins must be a power of two, such as {1 << value.bit_length()}")
+        return value
 
 
 class EvaluationConfig(DataSection):

@@ -16,6 +16,7 @@ from pydantic import (
 from coral_action.config.data_schema import CalibrationConfig, EvaluationConfig, PreprocessConfig
 from coral_action.config.edge_tpu_schema import EdgeTpuConfig
 from coral_action.config.limits_schema import LimitsConfig
+from coral_action.config.quantization_schema import QuantizationConfig, Ranges
 from coral_action.config.section import Section
 
 Shape = Annotated[list[PositiveInt], Field(min_length=1, max_length=6)]
@@ -63,6 +64,11 @@ class ModelConfig(Section):
     )
     calibration: CalibrationConfig
     preprocess: PreprocessConfig = Field(default_factory=PreprocessConfig)
+    ranges: Ranges = Field(
+        default_factory=dict,
+        description="[min, max] of tensors by name or glob, instead of what was observed.",
+    )
+    quantization: QuantizationConfig = Field(default_factory=QuantizationConfig)
     evaluation: EvaluationConfig | None = None
     edge_tpu: EdgeTpuConfig = Field(default_factory=EdgeTpuConfig)
     limits: LimitsConfig = Field(default_factory=LimitsConfig)

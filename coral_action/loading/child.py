@@ -6,11 +6,13 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+from coral_action.converter_api import forget_stubs
 from coral_action.errors import ModelError
 from coral_action.isolation import ProgressCallback
 from coral_action.loading import formats
 from coral_action.loading.float_model import FloatModel, interface_of
 from coral_action.loading.interface import Loaded, LoadRequest
+from coral_action.loading.light import convert_saved_model
 from coral_action.tflite import TfliteModel, read_model
 
 # The module of each format that goes through TensorFlow; its `load` returns a `Traceable`.
@@ -73,6 +75,9 @@ def load(request: LoadRequest) -> Loaded:
         from coral_action.loading import tflite_model
 
         return tflite_model.load(request)
+    if request.format == formats.SAVED_MODEL and (content := convert_saved_model(request)):
+        return Loaded(content)
+    forget_stubs()
     from coral_action.loading.recipe import convert
 
     loader = importlib.import_module(f"coral_action.loading.{_LOADERS[request.format]}")

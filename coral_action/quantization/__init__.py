@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from coral_action.config.paths import PathRules
 from coral_action.config.schema import ModelConfig
 from coral_action.errors import QuantizationError
-from coral_action.findings import Finding
-from coral_action.isolation import Limits, ProgressCallback, run_isolated
+from coral_action.findings import Finding, Severity
+from coral_action.isolation import Limits, ProgressCallback
 from coral_action.loading import FloatModel
-from coral_action.quantization.calibrators import CALIBRATORS
-from coral_action.quantization.observe import Observed
-from coral_action.quantization.verification import verify
+from coral_action.quantization.calibrators import NEEDS_HISTOGRAMS
+from coral_action.quantization.crew import Crew
+from coral_action.quantization.int8_model import Int8Model
+from coral_action.quantization.layer_error import LayerError
+from coral_action.quantization.observation import worker_count
+from coral_action.quantization.preparation import prepare
+from coral_action.quantization.selection import Trial
+from coral_action.quantization.verification import verify, verify_float
 from coral_action.tflite import TfliteModel, read_model
 
-__all__ = ["Int8Model", "quantize_model"]
+__all__ = ["Crew", "Int8Model", "LayerError", "Trial", "quantize_model", "start_crew"]
 
 
-@dataclass(frozen=True)
-class Int8Model:
-    """A verified full-integer model and how it came about."""
+def start_crew(
+    config: ModelConfig, *, limits: Limits | None = None, workers: int | None = None
+) -> Crew:
+    """The child processes for a model, to be started while it is being loaded.
 
-    path: Path
-    model: TfliteModel
-    calibrator: str
-    samples: int
-    io: str  # dtype of inputs and outputs
-    bias_correction: bool
-    findings: tuple[Finding, ...]
-    seconds: dict[str, float]  # by stage: calibration, quantization
+    A context manager: they end with it.
+    """
+    return Crew(workers or worker_count(config.calibration.samples), limits)
 
 
 def quantize_model(
@@ -43,92 +43,131 @@ def quantize_model(
     *,
     limits: Limits | None = None,
     on_progress: ProgressCallback | None = None,
+    crew: Crew | None = None,
+    float_outputs: Path | None = None,
 ) -> Int8Model:
     """Calibrate, quantize and verify; `target` is written only if all is well.
 
-    The model and the data are touched in child processes only.
+    The data are touched in child processes only, and the model is run only there.
+
+    Args:
+        config: the model's part of coral.yml.
+        model: the float model.
+        paths: rules for the paths in `config`.
+        target: the int8 .tflite to write.
+        limits: of each child process.
+        on_progress: called with (done, total) samples.
+        crew: child processes that were started earlier (`start_crew`), then with their own
+            `limits`; new ones when left out. The result does not depend on their number.
+        float_outputs: an .npz to write the float model's outputs on the calibration samples to.
 
     Raises:
         DataError: if the data can't be read, are empty, don't fit the model or hold NaN.
-        QuantizationError: if the quantizer fails, or its result is not full-integer; then
-            `findings` names every operator and tensor.
+        QuantizationError: if the model holds NaN, the quantizer fails, or its result is not
+            full-integer; then `findings` names every operator and tensor.
     """
+    if crew is None:
+        with start_crew(config, limits=limits) as own:
+            return quantize_model(
+                config,
+                model,
+                paths,
+                target,
+                on_progress=on_progress,
+                crew=own,
+                float_outputs=float_outputs,
+            )
     started = time.monotonic()
-    observed = _calibrate(config, model, paths, limits, on_progress)
+    _refuse("the float model can't be quantized", verify_float(read_model(model.path)))
+    prepared = prepare(model.path, config, crew.scratch)
+    request = _request(config, model, paths, prepared.path)
+    files = [str(crew.scratch / f"observed-{index}.npz") for index in range(crew.workers)]
+    crew.observe(
+        [
+            {**request, "shard": [index, crew.workers], "output": file}
+            for index, file in enumerate(files)
+        ],
+        on_progress,
+    )
     calibrated = time.monotonic()
-    method = config.calibration.method
-    result = _quantize(model, CALIBRATORS[method](observed), target, limits)
+    request["observed"] = files
+    request["float_outputs"] = None if float_outputs is None else str(float_outputs)
+    reply, int8 = _quantize(crew, request, target)
+    correction = reply.get("bias_correction", {})
+    equalization = reply.get("equalization", {})
     return Int8Model(
         path=target,
-        model=result,
-        calibrator=method,
-        samples=observed.samples,
-        io="int8",
-        bias_correction=False,
-        findings=(),
+        model=int8,
+        calibrator=str(reply["calibrator"]),
+        samples=int(reply["samples"]),
+        io=config.quantization.io,
+        bias_correction=bool(correction.get("kept", False)),
+        bias_correction_gain=correction.get("gain_db"),
+        equalization=prepared.equalized or bool(equalization.get("kept", False)),
+        equalization_gain=equalization.get("gain_db"),
+        findings=prepared.findings,
         seconds={
             "calibration": calibrated - started,
             "quantization": time.monotonic() - calibrated,
         },
+        tried=tuple(Trial(**trial) for trial in reply.get("tried", [])),
+        why=str(reply.get("why", "")),
+        layer_errors=tuple(LayerError(**error) for error in reply.get("layer_errors", [])),
+        rewrites=prepared.rewrites,
+        float_outputs=float_outputs,
+        workers=crew.workers,
     )
 
 
-def _calibrate(
-    config: ModelConfig,
-    model: FloatModel,
-    paths: PathRules,
-    limits: Limits | None,
-    on_progress: ProgressCallback | None,
-) -> Observed:
-    request: dict[str, Any] = {
+def _request(
+    config: ModelConfig, model: FloatModel, paths: PathRules, prepared: Path
+) -> dict[str, Any]:
+    """What both kinds of child process are told."""
+    calibration, quantization = config.calibration, config.quantization
+    auto = calibration.method == "auto"
+
+    def switch(value: bool | None) -> bool | None:
+        return value if value is not None or auto else False
+
+    equalize = switch(quantization.cross_layer_equalization)
+    return {
         "model": model.to_json(),
-        "calibration": config.calibration.model_dump(mode="json"),
+        "float": str(prepared),
+        "calibration": calibration.model_dump(mode="json"),
         "preprocess": config.preprocess.model_dump(mode="json"),
         "paths": paths.to_json(),
+        "bins": calibration.bins if calibration.method in NEEDS_HISTOGRAMS else None,
+        "method": calibration.method,
+        "options": {"percentile": calibration.percentile, "momentum": calibration.momentum},
+        "ranges": {name: list(value) for name, value in config.ranges.items()},
+        "io": quantization.io,
+        "steps": {
+            "bias_correction": switch(quantization.bias_correction),
+            # True is done before observation, to the float model.
+            "cross_layer_equalization": None if equalize is None else False,
+            "layer_errors": switch(quantization.layer_errors),
+        },
     }
-    result = run_isolated(
-        "coral_action.quantization.observe:observe_task",
-        request,
-        stage="calibration",
-        limits=limits,
-        on_progress=on_progress,
-    )
-    ranges = {int(index): (float(low), float(high)) for index, low, high in result["ranges"]}
-    return Observed(ranges, int(result["samples"]))
 
 
 def _quantize(
-    model: FloatModel,
-    ranges: dict[int, tuple[float, float]],
-    target: Path,
-    limits: Limits | None,
-) -> TfliteModel:
+    crew: Crew, request: dict[str, Any], target: Path
+) -> tuple[dict[str, Any], TfliteModel]:
     partial = target.with_name(target.name + ".part")
-    request = {
-        "model": str(model.path),
-        "ranges": [[index, low, high] for index, (low, high) in ranges.items()],
-        "output": str(partial),
-    }
     try:
-        run_isolated(
-            "coral_action.quantization.quantizer:quantize_task",
-            request,
-            stage="quantization",
-            limits=limits,
-        )
+        reply = crew.quantize({**request, "output": str(partial)})
         result = read_model(partial)
-        _refuse(verify(result))
+        _refuse("the result is not full-integer", verify(result))
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
-    return result
+    return reply, result
 
 
-def _refuse(findings: list[Finding]) -> None:
-    if findings:
-        more = f" (and {len(findings) - 1} more findings)" if len(findings) > 1 else ""
+def _refuse(what: str, findings: list[Finding]) -> None:
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    if errors:
+        more = f" (and {len(errors) - 1} more findings)" if len(errors) > 1 else ""
         raise QuantizationError(
-            f"the result is not full-integer: {findings[0].message}{more}",
-            hint=findings[0].advice,
-            findings=findings,
+            f"{what}: {errors[0].message}{more}", hint=errors[0].advice, findings=findings
         )

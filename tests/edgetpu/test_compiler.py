@@ -9,14 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from edgetpu.conftest import StandIn
+from edgetpu.graphs import chain
 
 from coral_action.config.edge_tpu_schema import EdgeTpuConfig
 from coral_action.edgetpu import compile_group, compile_model, find_compiler, from_compiled
 from coral_action.edgetpu.options import arguments
 from coral_action.errors import CompilerError, UsageError
 from coral_action.tflite import read_model
-from edgetpu.conftest import StandIn
-from edgetpu.graphs import chain
 
 Make = Callable[..., StandIn]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from edgetpu.graphs import Graph
 
 from coral_action.edgetpu import from_compiled, predict, read_compiled
 from coral_action.edgetpu.cost import BENCHMARKS, CACHE_BYTES, benchmark_milliseconds, estimate
 from coral_action.tflite import read_model
-from edgetpu.graphs import Graph
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from coral_action.quantization.calibrators.entropy import entropy
 from coral_action.quantization.calibrators.min_max import min_max
-from coral_action.quantization.observe import Observed
+from coral_action.quantization.calibrators.moving_average import moving_average
+from coral_action.quantization.calibrators.mse import mse
+from coral_action.quantization.calibrators.options import Calibrator, Options, Ranges
+from coral_action.quantization.calibrators.percentile import percentile
 
-Ranges = dict[int, tuple[float, float]]
+__all__ = ["CALIBRATORS", "NEEDS_HISTOGRAMS", "Calibrator", "Options", "Ranges"]
 
-CALIBRATORS: dict[str, Callable[[Observed], Ranges]] = {"min_max": min_max}
+CALIBRATORS: dict[str, Calibrator] = {
+    "min_max": min_max,
+    "moving_average": moving_average,
+    "percentile": percentile,
+    "mse": mse,
+    "entropy": entropy,
+}
+
+# What `auto` tries too; observation costs a third more for these.
+NEEDS_HISTOGRAMS = frozenset({"percentile", "mse", "entropy", "auto"})

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from coral_action.quantization.observe import Observed
+from coral_action.quantization.calibrators.options import Options, Ranges
+from coral_action.quantization.observation import Observed
 
 
-def min_max(observed: Observed) -> dict[int, tuple[float, float]]:
+def min_max(observed: Observed, options: Options) -> Ranges:
     """The smallest and the largest value of each tensor over all samples.
 
     Nothing is clipped, and one outlier costs resolution everywhere. This is what TensorFlow's own
     converter does (Jacob et al., 2018, arXiv:1712.05877, section 3.1, without its moving average).
     """
-    return dict(observed.ranges)
+    low = observed.low.min(axis=0).tolist()
+    high = observed.high.max(axis=0).tolist()
+    return dict(zip(observed.tensors, zip(low, high, strict=True), strict=True))

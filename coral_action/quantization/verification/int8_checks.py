@@ -15,13 +15,10 @@ Check = Callable[[TfliteModel], Iterator[Finding]]
 
 _FLOAT_TYPES = frozenset({"FLOAT16", "FLOAT32", "FLOAT64", "BFLOAT16", "COMPLEX64", "COMPLEX128"})
 _QUANTIZED_TYPES = frozenset({"INT8", "UINT8", "INT16"})
+# No trained network comes near; float32 itself ends at 3.4e38.
+_ABSURD_SCALE = 1e20
 # Operators whose third input is a bias: int32, scale = input scale * weight scale.
 _WITH_BIAS = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
-
-
-def verify(model: TfliteModel) -> list[Finding]:
-    """Everything that keeps a model from being full-integer; empty when it is."""
-    return [finding for check in CHECKS for finding in check(model)]
 
 
 def float_tensors(model: TfliteModel) -> Iterator[Finding]:
@@ -105,6 +102,50 @@ def scales(model: TfliteModel) -> Iterator[Finding]:
             )
 
 
+def hybrid_operators(model: TfliteModel) -> Iterator[Finding]:
+    """CQ208: an operator has 8-bit weights and float activations (dynamic-range quantization)."""
+    for operator in model.operators:
+        tensors = [model.tensors[i] for i in operator.inputs if i >= 0]
+        weights = [t for t in tensors if t.is_constant and t.type in _QUANTIZED_TYPES and t.scales]
+        activations = [t for t in tensors if not t.is_constant and t.type in _FLOAT_TYPES]
+        if weights and activations and operator.name not in ("DEQUANTIZE", "QUANTIZE"):
+            yield _error(
+                "CQ208",
+                f"{label(operator)} is hybrid: weights {weights[0].name} are {weights[0].type}, "
+                f"activations {activations[0].type}",
+                "the source was quantized before: start from the float model",
+                operator,
+                weights[0].name,
+            )
+
+
+def half_floats(model: TfliteModel) -> Iterator[Finding]:
+    """CQ209: a tensor is FLOAT16 (float16 quantization)."""
+    for tensor in model.tensors:
+        if tensor.type in ("FLOAT16", "BFLOAT16"):
+            yield Finding(
+                "CQ209",
+                Severity.ERROR,
+                f"tensor {tensor.name} is {tensor.type}",
+                "the source was quantized to half floats before: start from the float32 model",
+                tensor=tensor.name,
+            )
+
+
+def saturated_scales(model: TfliteModel) -> Iterator[Finding]:
+    """CQ210: a scale so large that only an absurd weight or activation can have caused it."""
+    for tensor in model.tensors:
+        if tensor.scales and max(tensor.scales) > _ABSURD_SCALE:
+            yield Finding(
+                "CQ210",
+                Severity.ERROR,
+                f"tensor {tensor.name} has the scale {max(tensor.scales):.3g}: its values reach "
+                f"{max(tensor.scales) * 127:.3g}",
+                "a weight or an activation has run away: look at the float model",
+                tensor=tensor.name,
+            )
+
+
 def static_shapes(model: TfliteModel) -> Iterator[Finding]:
     """CQ206: a tensor has an open dimension; the Edge TPU compiler takes static shapes only."""
     for tensor in model.tensors:
@@ -135,6 +176,9 @@ CHECKS: tuple[Check, ...] = (
     io_types,
     bias_types,
     scales,
+    hybrid_operators,
+    half_floats,
+    saturated_scales,
     static_shapes,
     one_subgraph,
 )

@@ -1,0 +1,104 @@
+"""The child processes that quantize one model, started before there is anything for them to do.
+
+Starting Python and importing the interpreter and the quantizer takes 0.3 to 0.6 s. Loading the
+model keeps one core busy, so the other can do that meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from coral_action.isolation import Limits, ProgressCallback, run_isolated
+
+Json = dict[str, Any]
+# Children wait for the model to load; that time is not theirs.
+_WAITING_SECONDS = 3600.0
+_STAGES = {"observe": "calibration", "quantize": "quantization"}
+
+
+class Crew:
+    """Workers that observe, and one that quantizes; a context manager that ends them all."""
+
+    def __init__(self, workers: int, limits: Limits | None = None) -> None:
+        """Start the children; they import what they need and wait."""
+        limits = limits or Limits()
+        self._limits = replace(limits, seconds=limits.seconds + _WAITING_SECONDS)
+        self._folder = tempfile.TemporaryDirectory(prefix="coral-")
+        self.scratch = Path(self._folder.name)
+        self._pool = ThreadPoolExecutor(workers + 1)
+        self._progress: ProgressCallback | None = None
+        self._parts = [(0, 0)] * workers
+        self._workers = [self._start("observe", index) for index in range(workers)]
+        self._quantizer = self._start("quantize", workers)
+
+    @property
+    def workers(self) -> int:
+        """How many observe."""
+        return len(self._workers)
+
+    def observe(self, requests: Sequence[Json], on_progress: ProgressCallback | None) -> list[Json]:
+        """Have each worker do its request; the results in their order.
+
+        Raises:
+            DataError: the first worker's, if several have one.
+            StageCrashError: if a worker died.
+        """
+        self._progress = on_progress
+        for index, request in enumerate(requests):
+            self._send(index, request)
+        return [future.result() for future in self._workers]
+
+    def quantize(self, request: Json) -> Json:
+        """Have the quantizer do its request."""
+        self._send(self.workers, request)
+        return self._quantizer.result()
+
+    def __enter__(self) -> Self:
+        """Nothing more: the children are on their way."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End children that still wait, and clean up."""
+        for index in range(self.workers + 1):
+            if not self._file(index).exists():
+                self._send(index, {})
+        self._pool.shutdown()
+        self._folder.cleanup()
+
+    def _start(self, job: str, index: int) -> Future[Json]:
+        return self._pool.submit(
+            run_isolated,
+            "coral_action.quantization.waiting:wait_task",
+            {"job": job, "file": str(self._file(index))},
+            stage=_STAGES[job],
+            limits=self._limits,
+            on_progress=lambda done, total: self._report(index, done, total),
+        )
+
+    def _file(self, index: int) -> Path:
+        return self.scratch / f"request-{index}.json"
+
+    def _send(self, index: int, request: Json) -> None:
+        partial = self._file(index).with_suffix(".part")
+        partial.write_text(json.dumps(request), encoding="utf-8")
+        partial.replace(self._file(index))
+
+    def _report(self, index: int, done: int, total: int) -> None:
+        """The progress of all workers as one."""
+        if self._progress is None or index >= len(self._parts):
+            return
+        self._parts[index] = (done, total)
+        if all(total for _, total in self._parts):
+            self._progress(sum(d for d, _ in self._parts), sum(t for _, t in self._parts))

@@ -1,0 +1,34 @@
+"""What quantization hands on: the int8 model and all that the report says about how it came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from coral_action.findings import Finding
+from coral_action.quantization.layer_error import LayerError
+from coral_action.quantization.selection import Trial
+from coral_action.tflite import TfliteModel
+
+
+@dataclass(frozen=True)
+class Int8Model:
+    """A verified full-integer model and how it came about."""
+
+    path: Path
+    model: TfliteModel
+    calibrator: str  # the one that was used: `percentile 99.9` where auto chose that
+    samples: int
+    io: str  # dtype of inputs and outputs
+    bias_correction: bool
+    findings: tuple[Finding, ...]
+    seconds: dict[str, float]  # by stage: calibration, quantization
+    equalization: bool = False
+    bias_correction_gain: float | None = None  # dB of output SQNR on held-out samples, if measured
+    equalization_gain: float | None = None
+    tried: tuple[Trial, ...] = ()  # what auto tried, the baseline first; empty without auto
+    why: str = ""  # why auto chose it, in one sentence
+    layer_errors: tuple[LayerError, ...] = ()  # the worst ten, the worst first
+    rewrites: tuple[str, ...] = ()  # what was written in an older form, one line each
+    float_outputs: Path | None = None  # .npz: `samples` (N,), `output:<name>` (N, ...)
+    workers: int = field(default=1, compare=False)

@@ -1,0 +1,76 @@
+"""Which layer hurts: SQNR between the float and the int8 value of every layer's output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from coral_action.data import Sample
+from coral_action.inference import Runner
+from coral_action.quantization.float_reference import FloatReference, dequantized
+from coral_action.quantization.verification import label
+from coral_action.tflite import read_model
+
+MAX_SAMPLES = 32
+
+
+@dataclass(frozen=True)
+class LayerError:
+    """One layer of the int8 model.
+
+    `sqnr` is 10 log10(sum x^2 / sum (x - y)^2) in dB over all samples, x float and y int8; errors
+    of the layers before it are in it.
+    """
+
+    operator: str
+    tensor: str
+    sqnr: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+def layer_errors(int8: bytes, real: bytes, samples: Sequence[Sample]) -> list[LayerError]:
+    """The error of each layer with a float twin of the same name, the worst first.
+
+    Args:
+        int8: the int8 .tflite.
+        real: the float .tflite that it was made from.
+        samples: at most the first 32 are used.
+    """
+    model = read_model(int8)
+    reference = FloatReference(real)
+    layers = []
+    for operator in model.operators:
+        for index in operator.outputs:
+            twin = reference.twin(model.tensors[index]) if index >= 0 else None
+            if twin is not None and model.tensors[index].scales:
+                layers.append((operator, index, twin))
+    runner = Runner(
+        int8, model.input_names(), model.output_names(), keep_all_tensors=True, kernels="builtin"
+    )
+    used = samples[:MAX_SAMPLES]
+    signal = np.zeros(len(layers))
+    noise = np.zeros(len(layers))
+    expected = reference.values(used, [twin for _, _, twin in layers])
+    for sample, values in zip(used, expected, strict=True):
+        runner.run(sample.inputs)
+        for row, ((_, index, _), value) in enumerate(zip(layers, values, strict=True)):
+            difference = value - dequantized(model, index, runner.value(index))
+            signal[row] += np.sum(np.square(value), dtype=np.float64)
+            noise[row] += np.sum(np.square(difference), dtype=np.float64)
+    errors = [
+        LayerError(label(operator), model.tensors[index].name, _decibels(signal[row], noise[row]))
+        for row, (operator, index, _) in enumerate(layers)
+        if signal[row] > 0
+    ]
+    return sorted(errors, key=lambda error: error.sqnr)
+
+
+def _decibels(signal: float, noise: float) -> float:
+    """Bounded at 99 dB, where there is no error to speak of."""
+    return float(min(10 * np.log10(signal / noise), 99.0)) if noise > 0 else 99.0

@@ -1,0 +1,110 @@
+"""What was seen of the float model, and how it crosses from a worker to whoever needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from coral_action.quantization.observation.histogram import Histograms
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The float activations of a model over N samples, in the order of the samples.
+
+    Attributes:
+        tensors: index of each of the T watched tensors.
+        low: (N, T) float32, smallest value of each tensor in each sample.
+        high: (N, T) float32, largest value.
+        histograms: of the T tensors, over a part of their values; None if nobody asked for them.
+        outputs: float outputs by name, (N, ...) float32.
+        names: what each sample is called.
+    """
+
+    tensors: tuple[int, ...]
+    low: Floats
+    high: Floats
+    histograms: Histograms | None
+    outputs: dict[str, Floats]
+    names: tuple[str, ...]
+
+    @property
+    def samples(self) -> int:
+        """How many samples were seen."""
+        return len(self.names)
+
+    def save(self, path: Path) -> None:
+        """Write an .npz that `load` reads."""
+        arrays: dict[str, npt.NDArray[Any]] = {
+            f"output:{name}": value for name, value in self.outputs.items()
+        }
+        if self.histograms is not None:
+            arrays["exponents"] = self.histograms.exponents
+            arrays["counts"] = self.histograms.counts
+        np.savez(
+            path,
+            allow_pickle=False,
+            tensors=np.asarray(self.tensors, dtype=np.int64),
+            low=self.low,
+            high=self.high,
+            names=np.asarray(self.names, dtype=np.str_),
+            **arrays,
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Observed:
+        """The inverse of `save`."""
+        with np.load(path, allow_pickle=False) as held:
+            histograms = (
+                Histograms(held["exponents"], held["counts"]) if "counts" in held.files else None
+            )
+            return cls(
+                tuple(int(i) for i in held["tensors"]),
+                held["low"],
+                held["high"],
+                histograms,
+                {
+                    key.removeprefix("output:"): held[key]
+                    for key in held.files
+                    if key.startswith("output:")
+                },
+                tuple(str(name) for name in held["names"]),
+            )
+
+
+def merge(parts: Sequence[Observed]) -> Observed:
+    """The whole from its shards: part i of n holds samples i, i + n, i + 2 n, ..."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    histograms = first.histograms
+    if histograms is not None:
+        histograms = Histograms(histograms.exponents.copy(), histograms.counts.copy())
+        for part in parts[1:]:
+            if part.histograms is not None:
+                histograms.merge(part.histograms)
+    names = _interleave([np.asarray(part.names, dtype=np.str_) for part in parts])
+    return Observed(
+        first.tensors,
+        _interleave([part.low for part in parts]),
+        _interleave([part.high for part in parts]),
+        histograms,
+        {name: _interleave([part.outputs[name] for part in parts]) for name in first.outputs},
+        tuple(str(name) for name in names),
+    )
+
+
+def _interleave(shards: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    total = sum(len(shard) for shard in shards)
+    dtype = np.result_type(*shards)
+    whole = np.empty((total, *shards[0].shape[1:]), dtype=dtype)
+    for index, shard in enumerate(shards):
+        whole[index :: len(shards)] = shard
+    return whole

@@ -1,0 +1,81 @@
+"""Ranges that are not left to observation: those that an operator fixes, and those of coral.yml."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from coral_action.errors import QuantizationError
+from coral_action.quantization.calibrators import Ranges
+from coral_action.tflite import Operator, TfliteModel, schema
+
+# What an operator's output can't leave. Where the int8 kernel has a fixed output scale it is this
+# very range (TFLite 8-bit quantization specification: LOGISTIC, SOFTMAX, TANH).
+_FIXED = {"LOGISTIC": (0.0, 1.0), "SOFTMAX": (0.0, 1.0), "TANH": (-1.0, 1.0)}
+_BOUNDS = {
+    "RELU": (0.0, float("inf")),
+    "RELU6": (0.0, 6.0),
+    "RELU_N1_TO_1": (-1.0, 1.0),
+    "L2_NORMALIZATION": (-1.0, 1.0),
+}
+
+
+def known(model: TfliteModel, ranges: Ranges) -> Ranges:
+    """The ranges with those replaced that an operator fixes, and cut to what it can yield."""
+    result = dict(ranges)
+    for operator in model.operators:
+        for index in operator.outputs:
+            if index not in result:
+                continue
+            if operator.name in _FIXED:
+                result[index] = _FIXED[operator.name]
+            elif (bounds := _BOUNDS.get(_activation(operator))) is not None:
+                low, high = result[index]
+                result[index] = (
+                    min(max(low, bounds[0]), bounds[1]),
+                    max(min(high, bounds[1]), bounds[0]),
+                )
+    return result
+
+
+def _activation(operator: Operator) -> str:
+    """The activation that an operator is or has fused into it."""
+    fused: Any = getattr(operator.options, "fusedActivationFunction", None)
+    if not fused:
+        return operator.name
+    names = vars(schema().ActivationFunctionType)
+    return str(next(key for key, value in names.items() if value == fused))
+
+
+def override(model: TfliteModel, ranges: Ranges, wanted: Mapping[str, Sequence[float]]) -> Ranges:
+    """The ranges with those of coral.yml in their place.
+
+    A name is a tensor's or an input's or output's, or a glob (`*`, `?`, `[...]`) of tensor names;
+    of several that fit, the last one in coral.yml wins.
+
+    Raises:
+        QuantizationError: if a name fits no tensor that has a range.
+    """
+    named = {
+        index: {model.tensors[index].name}
+        | {n for n, i in {**model.input_names(), **model.output_names()}.items() if i == index}
+        for index in ranges
+    }
+    result = dict(ranges)
+    for pattern, (low, high) in wanted.items():
+        hits = [i for i, names in named.items() if _fits(pattern, names)]
+        if not hits:
+            every = sorted({name for names in named.values() for name in names})
+            close = difflib.get_close_matches(pattern, every, 3, 0.4) or every[:3]
+            raise QuantizationError(
+                f"ranges: no tensor of the float model is named {pattern}",
+                hint=f"names like it: {', '.join(close)}",
+            )
+        result.update(dict.fromkeys(hits, (float(low), float(high))))
+    return result
+
+
+def _fits(pattern: str, names: set[str]) -> bool:
+    return pattern in names or any(fnmatch.fnmatchcase(name, pattern) for name in names)

@@ -1,0 +1,89 @@
+"""Small real models, made once by TensorFlow in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from coral_action.config.data_schema import CalibrationConfig
+from coral_action.config.paths import PathRules
+from coral_action.config.schema import ModelConfig
+from coral_action.data import Sample
+from coral_action.loading import FloatModel
+from coral_action.loading.float_model import interface_of
+from coral_action.quantization import Int8Model, quantize_model, start_crew
+from coral_action.tflite import read_model
+
+
+class Zoo:
+    """The models of zoo.py with their samples."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, name: str) -> Path:
+        return self.folder / f"{name}.tflite"
+
+    def content(self, name: str) -> bytes:
+        return self.path(name).read_bytes()
+
+    def samples(self, name: str, count: int = 100) -> list[Sample]:
+        array = np.load(self.folder / f"{name}.npy")[:count]
+        return [Sample(f"{name}.npy[{i}]", {"x": s[None]}, None) for i, s in enumerate(array)]
+
+    def float_model(self, name: str) -> FloatModel:
+        path = self.path(name)
+        return FloatModel(path, "saved_model", **interface_of(read_model(path)))
+
+
+@pytest.fixture(scope="session")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    folder = tmp_path_factory.mktemp("zoo")
+    script = Path(__file__).with_name("zoo.py")
+    environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    subprocess.run(
+        [sys.executable, script, folder], check=True, env=environment, capture_output=True
+    )
+    return Zoo(folder)
+
+
+Quantize = Callable[..., Int8Model]
+
+
+@pytest.fixture
+def quantized(zoo: Zoo, tmp_path: Path) -> Quantize:
+    """quantize_model on a model of the zoo, with the keys of coral.yml as keywords."""
+
+    def run(
+        name: str,
+        *,
+        workers: int | None = None,
+        data: Path | None = None,
+        float_outputs: Path | None = None,
+        calibration: dict[str, object] | None = None,
+        **keys: object,
+    ) -> Int8Model:
+        source = data or zoo.folder / f"{name}.npy"
+        config = ModelConfig(
+            name=name,
+            source=str(zoo.path(name)),
+            calibration=CalibrationConfig(npy=str(source), **(calibration or {})),
+            **keys,
+        )
+        with start_crew(config, workers=workers) as crew:
+            return quantize_model(
+                config,
+                zoo.float_model(name),
+                PathRules(tmp_path),
+                tmp_path / f"{name}_int8.tflite",
+                crew=crew,
+                float_outputs=float_outputs,
+            )
+
+    return run

@@ -1,0 +1,126 @@
+"""Small models for tests, each a few operators; run as a script, as it imports TensorFlow.
+
+Writes <name>.tflite (float) and <name>.npy (100 samples, made by NumPy with a fixed seed) for each
+model, and plain_<name>.tflite, TensorFlow's own int8 result, for those in PLAIN.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+PLAIN = ("chain",)
+SHAPES = {
+    "chain": (1, 12, 12, 3),
+    "residual": (1, 12, 12, 8),
+    "uneven": (1, 12, 12, 3),
+    "transpose_relu": (1, 6, 6, 4),
+    "hard_swish": (1, 6, 6, 8),
+    "gelu": (1, 6, 6, 8),
+    "nearest_twice": (1, 6, 6, 4),
+    "nearest_half": (1, 6, 6, 4),
+    "bilinear_half": (1, 6, 6, 4),
+    "bilinear_twice": (1, 6, 6, 4),
+    "bilinear_pixel": (1, 1, 1, 4),
+    "square_neg": (1, 6, 6, 4),
+    "log": (1, 6, 6, 4),
+    "nan_weight": (1, 6, 6, 4),
+}
+
+
+def samples(name: str) -> np.ndarray:
+    """100 standard normal samples."""
+    generator = np.random.default_rng(sorted(SHAPES).index(name))
+    return generator.normal(size=(100, *SHAPES[name][1:])).astype(np.float32)
+
+
+def functions() -> dict[str, Callable[[Any], Any]]:
+    import tensorflow as tf
+
+    generator = np.random.default_rng(7)
+
+    def drawn(*shape: int) -> np.ndarray:
+        return generator.normal(size=shape) / np.sqrt(np.prod(shape[:-1]))
+
+    def weights(*shape: int) -> Any:
+        return tf.constant(drawn(*shape), tf.float32)
+
+    def conv(x: Any, channels: int, kernel: int = 3) -> Any:
+        y = tf.nn.conv2d(x, weights(kernel, kernel, x.shape[-1], channels), 1, "SAME")
+        return y + tf.constant(generator.normal(size=channels) * 0.1, tf.float32)
+
+    def depthwise(x: Any) -> Any:
+        y = tf.nn.depthwise_conv2d(x, weights(3, 3, x.shape[-1], 1), [1, 1, 1, 1], "SAME")
+        return y + tf.constant(generator.normal(size=x.shape[-1]) * 0.1, tf.float32)
+
+    def chain(x: Any) -> Any:
+        y = tf.nn.relu6(conv(x, 8))
+        y = tf.nn.relu(conv(tf.nn.relu6(depthwise(y)), 16, 1))
+        y = tf.reduce_mean(y, [1, 2])
+        return tf.nn.softmax(tf.matmul(y, weights(16, 5)) + 0.1)
+
+    def residual(x: Any) -> Any:
+        a = conv(x, 8)
+        b = a + conv(tf.nn.relu(a), 8)
+        return b + 3.0 * conv(tf.nn.relu(b), 8)
+
+    def uneven(x: Any) -> Any:
+        size = 2.0 ** generator.uniform(-4, 4, 8)
+        first = tf.constant(drawn(3, 3, 3, 8) * size, tf.float32)
+        second = tf.constant(drawn(3, 3, 8, 1) / size[:, None], tf.float32)
+        bias = tf.constant(generator.normal(size=8) * 0.1 * size, tf.float32)
+        y = tf.nn.relu(tf.nn.conv2d(x, first, 1, "SAME") + bias)
+        y = tf.nn.relu(tf.nn.depthwise_conv2d(y, second, [1, 1, 1, 1], "SAME") + 0.1)
+        return conv(y, 4)
+
+    def transpose_relu(x: Any) -> Any:
+        kernel = weights(3, 3, 5, 4)
+        y = tf.nn.conv2d_transpose(x, kernel, [1, 12, 12, 5], 2, "SAME")
+        return tf.nn.relu(y + tf.constant(generator.normal(size=5) * 0.1, tf.float32))
+
+    def resized(method: str, size: int) -> Callable[[Any], Any]:
+        return lambda x: tf.image.resize(x, [size, size], method)
+
+    return {
+        "chain": chain,
+        "residual": residual,
+        "uneven": uneven,
+        "transpose_relu": transpose_relu,
+        "hard_swish": lambda x: x * tf.nn.relu6(x + 3) * (1 / 6),
+        "gelu": lambda x: tf.nn.gelu(3.0 * x),
+        "nearest_twice": resized("nearest", 12),
+        "nearest_half": resized("nearest", 3),
+        "bilinear_half": resized("bilinear", 3),
+        "bilinear_twice": resized("bilinear", 12),
+        "bilinear_pixel": resized("bilinear", 5),
+        "square_neg": lambda x: -tf.square(conv(x, 4)),
+        "log": lambda x: tf.math.log(conv(x, 4)),
+        "nan_weight": lambda x: conv(x, 4) * tf.constant([1.0, float("nan"), 1.0, 1.0]),
+    }
+
+
+def main(folder: Path) -> None:
+    import tensorflow as tf
+
+    for name, function in functions().items():
+        spec = tf.TensorSpec(SHAPES[name], tf.float32, name="x")
+        concrete = tf.function(function).get_concrete_function(spec)
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], tf.Module())
+        (folder / f"{name}.tflite").write_bytes(converter.convert())
+        np.save(folder / f"{name}.npy", samples(name))
+        if name in PLAIN:
+            converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], tf.Module())
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = lambda name=name: ([s[None]] for s in samples(name))
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = converter.inference_output_type = tf.int8
+            converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+            (folder / f"plain_{name}.tflite").write_bytes(converter.convert())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
