@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -22,3 +22,11 @@ class Data(BaseModel):
     model_config = ConfigDict(
         extra="ignore", frozen=True, populate_by_name=True, allow_inf_nan=False
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_surrogates(cls, value: Any) -> Any:
+        """Names of files need not be Unicode, a report has to be: odd bytes become letters."""
+        if isinstance(value, str) and not value.isascii():
+            return value.encode("utf-8", "backslashreplace").decode()
+        return value

@@ -1,4 +1,4 @@
-"""Foreign text (names of layers, files and models, lines of logs) made harmless for any renderer."""
+"""Foreign text (names of layers and files, lines of logs) made harmless for any renderer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _INVISIBLE = re.compile(
 
 
 def visible(value: str, length: int = NAME_LENGTH) -> str:
-    """One line in which everything shows: blanks single, what is invisible as `\\x1b`, cut to fit."""
+    r"""One line in which everything shows: single blanks, `\x1b` for what is invisible, cut."""
     flat = " ".join(value[: length * 4].split())
     shown = _INVISIBLE.sub(lambda match: _escape(match[0]), flat)
     if len(shown) <= length and len(value) <= length * 4:

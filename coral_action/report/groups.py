@@ -18,7 +18,7 @@ class Group:
     indices: tuple[int, ...]
 
     def where(self, most: int) -> str:
-        """How many there are and the first of their indices: ×12 (3, 7, 9, 12 …)."""
+        """How many there are and the first of their indices (3, 7, 9, 12 …)."""
         if len(self.indices) == 1:
             return f"({self.indices[0]})"
         listed = ", ".join(map(str, self.indices[:most]))

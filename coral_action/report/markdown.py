@@ -114,7 +114,7 @@ def _arrow(changes: dict[str, Change], figure: str) -> str:
 def _size_cell(model: ModelReport, changes: dict[str, Change]) -> str:
     sizes = model.sizes
     if sizes is None:
-        return "–"
+        return "—"
     sides = f"{text.size(sizes.float_bytes)} → {text.size(sizes.int8_bytes)}"
     compiled = f"compiled {text.size(sizes.edgetpu_bytes)}" if sizes.edgetpu_bytes else ""
     return _lines(
@@ -125,7 +125,7 @@ def _size_cell(model: ModelReport, changes: dict[str, Change]) -> str:
 def _edge_tpu_cell(model: ModelReport, changes: dict[str, Change]) -> str:
     placement = model.placement
     if placement is None:
-        return "–"
+        return "—"
     return _lines(
         [
             text.bar(placement, _BAR),
@@ -139,7 +139,7 @@ def _edge_tpu_cell(model: ModelReport, changes: dict[str, Change]) -> str:
 
 def _accuracy_cell(model: ModelReport, changes: dict[str, Change]) -> str:
     if model.accuracy is None or not model.accuracy.metrics:
-        return "–"
+        return "—"
     metric = model.accuracy.metrics[0]
     interval = text.interval(metric)
     change = text.change(metric) + (f" ({interval})" if interval else "")

@@ -41,7 +41,7 @@ def _verdict(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
             yield plain(model.error.hint)
         yield ""
     for limit in model.limits:
-        yield f"- {'✅' if limit.passed else '⚠️'} {plain(text.limit_sentence(limit))}"
+        yield f"- {'✅' if limit.passed else '⚠️'} {plain(text.limit_item(limit))}"
 
 
 def _findings(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
@@ -124,7 +124,7 @@ def _metrics(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
             plain(metric.name),
             text.from_to(metric),
             text.change(metric),
-            text.interval(metric) or "–",
+            text.interval(metric) or "—",
             "noise" if text.is_noise(metric) else "",
         )
         for metric in accuracy.metrics[:_ROWS]
@@ -185,7 +185,7 @@ def _flips(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
         rows = [
             (
                 code(flip.sample),
-                code(flip.label) if flip.label else "–",
+                code(flip.label) if flip.label else "—",
                 f"{code(flip.float_choice)} {flip.float_score:.2f}",
                 f"{code(flip.int8_choice)} {flip.int8_score:.2f}",
             )
@@ -199,7 +199,7 @@ def _layers(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
         yield "**Layers that lose most** (signal to quantization noise, higher is better)"
         yield ""
         rows = [
-            (code(layer.name), plain(layer.operator or "–"), text.decibels(layer.sqnr_db))
+            (code(layer.name), plain(layer.operator or "—"), text.decibels(layer.sqnr_db))
             for layer in model.layers[:5]
         ]
         yield from _table(("Layer", "Operator", "SQNR"), rows)
@@ -232,7 +232,8 @@ def _calibrators(model: ModelReport, _: ModelComparison | None) -> Iterator[str]
         return
     yield (
         f"**Quantization:** {plain(how.calibrator)} over {text.plural(how.samples, 'sample')}, "
-        f"{plain(how.io)} input and output, bias correction {'on' if how.bias_correction else 'off'}"
+        f"{plain(how.io)} input and output, "
+        f"bias correction {'on' if how.bias_correction else 'off'}"
     )
     if how.tried:
         yield ""
@@ -240,7 +241,7 @@ def _calibrators(model: ModelReport, _: ModelComparison | None) -> Iterator[str]
             (
                 f"{'**' if t.chosen else ''}{plain(t.calibrator)}{'**' if t.chosen else ''}",
                 text.decibels(t.sqnr_db),
-                "–" if t.agreement is None else text.percent(t.agreement),
+                "—" if t.agreement is None else text.percent(t.agreement),
             )
             for t in how.tried[:_ROWS]
         ]
