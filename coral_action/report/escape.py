@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 
-from coral_action.report.foreign import message, visible
+from coral_action.report.foreign import prose, visible
 
 _JOINER = "\u200d"
 # What stays as it is written; everything else of ASCII becomes an entity.
 _UNSAFE_IN_CODE = re.compile(r"[\x00-\x1f!-'*+.:-<>-@\[-`{-\x7f]|^[-=]")
-_UNSAFE_IN_TEXT = re.compile(r"[\x00-\x1f#-$&*+:<-@\[-`{-\x7f]|^[-=]|(?<![A-Za-z)%])\.|\.(?! |$)")
+_UNSAFE_IN_TEXT = re.compile(r"[\x00-\x1f#-$&*+:<-@\[-`{-\x7f]|^[-=]|^ | $|(?<![A-Za-z)%])\.|\.(?! |$)")
 _STARTS = re.compile(
     r"(?<=[@#$])(?=\S)"  # mention, issue, math
     r"|(?<=:)(?=\S)"  # address, emoji code
@@ -26,8 +26,12 @@ _BREAKS = re.compile(r"(?<=[_/\\.:-])(?=[^_/\\.:-])")
 
 
 def plain(value: str) -> str:
-    """A foreign sentence, for use in a line that begins with text of ours."""
-    joined = _HASH.sub(_in_pieces, _STARTS.sub(_JOINER, message(value)))
+    """A foreign sentence, for use in a line that begins with text of ours; `words` become code."""
+    return "".join(code(part) if is_code else _text(part) for is_code, part in prose(value))
+
+
+def _text(value: str) -> str:
+    joined = _HASH.sub(_in_pieces, _STARTS.sub(_JOINER, value))
     return _UNSAFE_IN_TEXT.sub(_entity, joined)
 
 

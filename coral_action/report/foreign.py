@@ -30,6 +30,14 @@ def message(value: str) -> str:
     return visible(value, MESSAGE_LENGTH)
 
 
+def prose(value: str) -> list[tuple[bool, str]]:
+    """A sentence in pieces, each with whether it stood between backticks."""
+    pieces = message(value).split("`")
+    if len(pieces) % 2 == 0:  # a backtick without its partner is only a character
+        pieces[-2:] = ["`".join(pieces[-2:])]
+    return [(place % 2 == 1, piece) for place, piece in enumerate(pieces) if piece]
+
+
 def _escape(character: str) -> str:
     code = ord(character)
     if code < 0x100:

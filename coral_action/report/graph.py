@@ -75,7 +75,8 @@ def _free(wanted: float, taken: Sequence[float]) -> float:
 def svg(placement: PlacementData) -> Markup:
     """The picture; a box tells its reason when the mouse rests on it, without any script."""
     nodes = layout(placement.operators)
-    width = max((node.x for node in nodes), default=0) + _WIDTH + _GAP_X
+    longest = max((node.y - nodes[p].y for node in nodes for p in node.inputs), default=0)
+    width = max((node.x for node in nodes), default=0) + _WIDTH + 2 * _GAP_X + longest // 16
     height = max((node.y for node in nodes), default=0) + _HEIGHT + _GAP_Y
     edges = "".join(_edge(nodes[p], node) for node in nodes for p in node.inputs)
     boxes = "".join(_box(node) for node in nodes)
@@ -92,6 +93,10 @@ def svg(placement: PlacementData) -> Markup:
 def _edge(source: Node, target: Node) -> str:
     x1, y1 = source.x + _WIDTH // 2, source.y + _HEIGHT
     x2, y2 = target.x + _WIDTH // 2, target.y
+    if x1 == x2 and y2 - y1 > _GAP_Y:  # past the boxes between, on their right side
+        side, bulge = source.x + _WIDTH, source.x + _WIDTH + _GAP_X + (y2 - y1) // 16
+        y1, y2 = y1 - _HEIGHT // 2, y2 + _HEIGHT // 2
+        return f"M{side} {y1}C{bulge} {y1} {bulge} {y2} {side} {y2}"
     if x1 == x2:
         return f"M{x1} {y1}V{y2}"
     middle = y2 - _GAP_Y // 2

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from coral_action.report import text
 from coral_action.report.charts import histogram
-from coral_action.report.foreign import message
+from coral_action.report.foreign import message, prose
 from coral_action.report.graph import svg
 from coral_action.report.groups import on_cpu
 from coral_action.report.model import Report
@@ -58,12 +58,23 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["picture"] = _markup
+    environment.filters["prose"] = _prose
     return environment
 
 
 def _shown(value: Any) -> Any:
     """No control character or direction override gets into the page, whatever it comes from."""
     return message(value) if type(value) is str else value
+
+
+def _prose(value: str) -> Any:
+    """A sentence, with what stands between backticks as code."""
+    from markupsafe import Markup
+
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if is_code else piece
+        for is_code, piece in prose(value)
+    )
 
 
 def _markup(value: str) -> Any:
