@@ -14,7 +14,9 @@ from coral_action.report.foreign import prose, visible
 _JOINER = "\u200d"
 # What stays as it is written; everything else of ASCII becomes an entity.
 _UNSAFE_IN_CODE = re.compile(r"[\x00-\x1f!-'*+.:-<>-@\[-`{-\x7f]|^[-=]")
-_UNSAFE_IN_TEXT = re.compile(r"[\x00-\x1f#-$&*+:<-@\[-`{-\x7f]|^[-=]|^ | $|(?<![A-Za-z)%])\.|\.(?! |$)")
+_UNSAFE_IN_TEXT = re.compile(
+    r"[\x00-\x1f#-$&*+:<-@\[-`{-\x7f]|^[-=]|^ | $|(?<![A-Za-z)%])\.|\.(?! |$)"
+)
 _STARTS = re.compile(
     r"(?<=[@#$])(?=\S)"  # mention, issue, math
     r"|(?<=:)(?=\S)"  # address, emoji code
@@ -22,7 +24,8 @@ _STARTS = re.compile(
     r"|(?<=[Ww]{3})(?=\.)"
 )
 _HASH = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{7,}(?![0-9A-Za-z])")  # may name a commit
-_BREAKS = re.compile(r"(?<=[_/\\.:-])(?=[^_/\\.:-])")
+# A name may break after separators, and every 12 letters of a word that is longer.
+_BREAKS = re.compile(r"[_/\\.:;-]+(?=[^_/\\.:;\s-])|[^_/\\.:;\s-]{12}(?=[^_/\\.:;\s-])")
 
 
 def plain(value: str) -> str:
@@ -36,14 +39,24 @@ def _text(value: str) -> str:
 
 
 def code(value: str) -> str:
-    """A foreign name in a code element that may break after `_`, `/`, `.`, `-` and `:`."""
-    parts = _BREAKS.split(visible(value))
-    return f"<code>{'<wbr>'.join(_UNSAFE_IN_CODE.sub(_entity, part) for part in parts)}</code>"
+    """A foreign name in a code element that may break after `_`, `/`, `.` and in long words."""
+    parts = (_UNSAFE_IN_CODE.sub(_entity, part) for part in _pieces(value))
+    return f"<code>{'<wbr>'.join(parts)}</code>"
+
+
+def cell(value: str) -> str:
+    """A foreign name as plain text that may break as `code` does: for narrow cells."""
+    return "<wbr>".join(_text(part) for part in _pieces(value))
 
 
 def code_line(value: str) -> str:
     """A foreign command line or hash in a code element, never cut: it is there to be copied."""
     return f"<code>{_UNSAFE_IN_CODE.sub(_entity, visible(value, 4_000))}</code>"
+
+
+def _pieces(value: str) -> list[str]:
+    # No line break is left in visible text, so one can stand for a place to break.
+    return _BREAKS.sub(r"\g<0>\n", visible(value)).split("\n")
 
 
 def _in_pieces(match: re.Match[str]) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
 from coral_action.report import text
 from coral_action.report.comparison import Change, ModelComparison
-from coral_action.report.escape import code, plain
+from coral_action.report.escape import cell, code, plain
 from coral_action.report.fit import COMMENT, SUMMARY, Block, Budget, Cost, choose
 from coral_action.report.markdown_details import blocks_of
 from coral_action.report.model import ModelReport, Report
@@ -103,8 +102,9 @@ def _row(model: ModelReport, compared: ModelComparison | None) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _lines(parts: Sequence[str]) -> str:
-    return "<br>".join(part for part in parts if part)
+def _cell(first: str, *others: str) -> str:
+    """The main figure, and the others below it in small print: a phone is 400 pixels wide."""
+    return "<br>".join([first, *(f"<sub>{other}</sub>" for other in others if other)])
 
 
 def _arrow(changes: dict[str, Change], figure: str) -> str:
@@ -115,10 +115,9 @@ def _size_cell(model: ModelReport, changes: dict[str, Change]) -> str:
     sizes = model.sizes
     if sizes is None:
         return "—"
-    sides = f"{text.size(sizes.float_bytes)} → {text.size(sizes.int8_bytes)}"
-    compiled = f"compiled {text.size(sizes.edgetpu_bytes)}" if sizes.edgetpu_bytes else ""
-    return _lines(
-        [sides, text.size_change(sizes), compiled, _arrow(changes, "sizes.int8_bytes")],
+    compiled = f"Edge TPU {text.size(sizes.edgetpu_bytes)}" if sizes.edgetpu_bytes else ""
+    return _cell(
+        text.sizes(sizes), text.size_change(sizes), compiled, _arrow(changes, "sizes.int8_bytes")
     )
 
 
@@ -126,14 +125,13 @@ def _edge_tpu_cell(model: ModelReport, changes: dict[str, Change]) -> str:
     placement = model.placement
     if placement is None:
         return "—"
-    return _lines(
-        [
-            text.bar(placement, _BAR),
-            text.mapped(placement),
-            _arrow(changes, "placement.edge_tpu"),
-            text.latency(model.edge_tpu),
-            _arrow(changes, "edge_tpu.latency_ms"),
-        ]
+    return _cell(
+        f"{placement.edge_tpu} of {placement.edge_tpu + placement.cpu}",
+        text.bar(placement, _BAR),
+        "predicted" if placement.origin == "predicted" else "",
+        _arrow(changes, "placement.edge_tpu"),
+        text.latency(model.edge_tpu),
+        _arrow(changes, "edge_tpu.latency_ms"),
     )
 
 
@@ -143,12 +141,11 @@ def _accuracy_cell(model: ModelReport, changes: dict[str, Change]) -> str:
     metric = model.accuracy.metrics[0]
     interval = text.interval(metric)
     change = text.change(metric) + (f" ({interval})" if interval else "")
-    return _lines(
-        [
-            f"{plain(metric.name)} {text.from_to(metric)}",
-            change,
-            _arrow(changes, f"accuracy.{metric.name}.int8"),
-        ]
+    return _cell(
+        text.from_to(metric),
+        cell(metric.name),
+        change,
+        _arrow(changes, f"accuracy.{metric.name}.int8"),
     )
 
 

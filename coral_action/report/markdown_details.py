@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from coral_action.report import text
 from coral_action.report.comparison import ModelComparison
 from coral_action.report.diagram import stretches
-from coral_action.report.escape import code, code_line, plain
+from coral_action.report.escape import cell, code, code_line, plain
 from coral_action.report.fit import Block
 from coral_action.report.groups import on_cpu
 from coral_action.report.model import AccuracyData, ModelReport
@@ -45,6 +45,10 @@ def _verdict(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
 
 
 def _findings(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
+    if not model.findings:
+        return
+    yield "**Findings**"
+    yield ""
     order = ["error", "warning", "info"]
     found = sorted(model.findings, key=lambda finding: order.index(finding.severity))
     for finding in found[:_FINDINGS]:
@@ -72,10 +76,10 @@ def _comparison(model: ModelReport, compared: ModelComparison | None) -> Iterato
     if changed:
         rows = [
             (
-                plain(change.figure),
-                plain(text.figure(change, change.before)),
-                plain(text.figure(change, change.after)),
-                text.arrow(change) or ("within noise" if not change.real else ""),
+                cell(text.figure_name(change)),
+                text.figure(change, change.before),
+                text.figure(change, change.after),
+                text.change_words(change),
             )
             for change in changed
         ]
@@ -97,14 +101,13 @@ def _operators(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
         return
     yield "**Operators left on the CPU**"
     yield ""
-    rows = [
-        (f"{code(g.name)} {g.where(4)}", plain(g.reason), plain(g.advice)) for g in groups[:_ROWS]
-    ]
-    yield from _table(("Operator", "Why", "What to do"), rows)
+    # A list and no table: three columns of sentences don't fit on a phone.
+    for group in groups[:_ROWS]:
+        advice = f"<br>→ {plain(group.advice)}" if group.advice else ""
+        yield f"- {code(group.name)} {group.where(4)}: {plain(group.reason)}{advice}"
     if len(groups) > _ROWS:
         rest = sum(len(group.indices) for group in groups[_ROWS:])
-        yield ""
-        yield f"And {text.plural(rest, 'more operator')} on the CPU."
+        yield f"- and {text.plural(rest, 'more operator')}"
 
 
 def _diagram(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
@@ -121,15 +124,14 @@ def _metrics(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
     yield ""
     rows = [
         (
-            plain(metric.name),
+            cell(metric.name),
             text.from_to(metric),
             text.change(metric),
-            text.interval(metric) or "—",
-            "noise" if text.is_noise(metric) else "",
+            text.interval(metric) + (", noise" if text.is_noise(metric) else ""),
         )
         for metric in accuracy.metrics[:_ROWS]
     ]
-    yield from _table(("Metric", "Float → int8", "Change", "95 % interval", ""), rows)
+    yield from _table(("Metric", "Float → int8", "Change", "95 % interval"), rows)
     yield ""
     yield " ".join(_accuracy_notes(accuracy))
 
@@ -199,7 +201,7 @@ def _layers(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
         yield "**Layers that lose most** (signal to quantization noise, higher is better)"
         yield ""
         rows = [
-            (code(layer.name), plain(layer.operator or "—"), text.decibels(layer.sqnr_db))
+            (code(layer.name), cell(layer.operator or "—"), text.decibels(layer.sqnr_db))
             for layer in model.layers[:5]
         ]
         yield from _table(("Layer", "Operator", "SQNR"), rows)
@@ -239,7 +241,7 @@ def _calibrators(model: ModelReport, _: ModelComparison | None) -> Iterator[str]
         yield ""
         rows = [
             (
-                f"{'**' if t.chosen else ''}{plain(t.calibrator)}{'**' if t.chosen else ''}",
+                f"{'**' if t.chosen else ''}{cell(t.calibrator)}{'**' if t.chosen else ''}",
                 text.decibels(t.sqnr_db),
                 "—" if t.agreement is None else text.percent(t.agreement),
             )

@@ -53,12 +53,7 @@ def _row(model: ModelReport) -> list[Text]:
     return [
         Text(visible(model.name)),
         Text(text.STATUS_WORDS[model.status], _STYLES[model.status]),
-        Text(
-            f"{text.size(sizes.float_bytes)} → {text.size(sizes.int8_bytes)}\n"
-            f"{text.size_change(sizes)}"
-            if sizes
-            else ""
-        ),
+        Text(f"{text.sizes(sizes)}\n{text.size_change(sizes)}" if sizes else ""),
         Text(f"{where}\n{latency}" if latency else where),
         Text(visible(text.accuracy(model))),
     ]

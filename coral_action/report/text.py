@@ -20,6 +20,19 @@ LIMIT_NAMES = {
     "cpu_operators": "operators on the CPU",
 }
 DATA_WORDS = {"calibration": "Calibration data", "evaluation_data": "Evaluation data"}
+_FIGURES = {
+    "sizes.float_bytes": "float size",
+    "sizes.int8_bytes": "int8 size",
+    "sizes.edgetpu_bytes": "compiled size",
+    "placement.edge_tpu": "operators on the Edge TPU",
+    "placement.cpu": "operators on the CPU",
+    "placement.subgraphs": "subgraphs",
+    "edge_tpu.on_chip_bytes": "parameters on the chip",
+    "edge_tpu.off_chip_bytes": "parameters streamed",
+    "edge_tpu.scratch_bytes": "host memory for activations",
+    "edge_tpu.latency_ms": "estimated latency",
+    "accuracy.agreement": "agreement of float and int8",
+}
 NOISE_P = 0.05  # a change that chance alone makes at least this often counts as noise
 
 
@@ -32,6 +45,13 @@ def size(count: float | None) -> str:
     if abs(count) < 1024 * 1024:
         return f"{count / 1024:.1f} KiB"
     return f"{count / (1024 * 1024):.2f} MiB"
+
+
+def sizes(data: SizeData) -> str:
+    """Float and int8, the unit once where it is the same: 13.33 → 3.72 MiB."""
+    before, unit_before = size(data.float_bytes).split()
+    after, unit = size(data.int8_bytes).split()
+    return f"{before}{'' if unit == unit_before else f' {unit_before}'} → {after} {unit}"
 
 
 def size_change(sizes: SizeData) -> str:
@@ -192,6 +212,23 @@ def reasons(report: Report) -> list[tuple[ModelReport, str]]:
             count = plural(len(item.newly_on_cpu), "operator")
             found.append((models[item.name], f"{count} newly on the CPU: {listed}"))
     return found
+
+
+def change_words(item: Change) -> str:
+    """The change of one figure: an arrow with how much, or why there is none."""
+    if item.before is None or item.after is None:
+        return "new" if item.before is None else "gone"
+    return arrow(item) or ("within noise" if item.before != item.after else "")
+
+
+def figure_name(item: Change) -> str:
+    """What a figure is called: int8 size, top1 with int8."""
+    if item.figure in _FIGURES:
+        return _FIGURES[item.figure]
+    section, _, name = item.figure.partition(".")
+    name, _, part = name.rpartition(".")
+    words = {"float": "with float", "int8": "with int8", "sqnr_db": "SQNR"}.get(part)
+    return f"{name} {words}" if section == "accuracy" and words else item.figure
 
 
 def figure(item: Change, value: float | None) -> str:

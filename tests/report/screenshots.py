@@ -35,17 +35,26 @@ def main(target: Path) -> None:
         for name, report in reports.items():
             file = Path(scratch) / f"{name}.html"
             file.write_text(page(markdown.render(report, markdown.COMMENT)), encoding="utf-8")
-            for look, width, dark in (("light", 920, False), ("dark", 920, True), ("400", 400, False)):
+            for look, width, dark in (
+                ("light", 920, False),
+                ("dark", 920, True),
+                ("400", 400, False),
+            ):
                 job = {"url": file.as_uri(), "width": width, "dark": dark, "wait": ".drawn"}
                 jobs.append(job | {"picture": str(target / f"{name}-{look}.png")})
         file = Path(scratch) / "report.html"
         file.write_text(html.render(reports["comment"]), encoding="utf-8")
-        for look, width, dark in (("light", 1100, False), ("dark", 1100, True), ("400", 400, False)):
+        for look, width, dark in (
+            ("light", 1100, False),
+            ("dark", 1100, True),
+            ("400", 400, False),
+        ):
             job = {"url": file.as_uri(), "width": width, "dark": dark}
             jobs.append(job | {"picture": str(target / f"report-{look}.png")})
         jobs.append(jobs[-3] | {"open": True, "picture": str(target / "report-open.png")})
         for job, result in zip(jobs, drive(*jobs), strict=True):
-            print(job["picture"], f"overflow {result['overflow']} px", *result["errors"])
+            words = [job["picture"], f"overflow {result['overflow']} px", *result["errors"]]
+            sys.stdout.write(" ".join(words) + "\n")
 
 
 if __name__ == "__main__":
