@@ -71,6 +71,11 @@ def render(
     return "\n".join([*lines, *_note(left_out, whole), *foot, ""])
 
 
+def render_comment(report: Report) -> str:
+    """What fits into a comment."""
+    return render(report, COMMENT)
+
+
 def _head(report: Report) -> list[str]:
     status = text.worst_status(report.models)
     lines = [f"### {ICONS[status]} coral-quantize: {text.verdict(report.models)}", ""]
