@@ -2,40 +2,58 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-FORMATS = ("terminal", "markdown", "html", "json")
+from coral_action.report.formats import FORMATS
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
-    "--format", "format_", type=click.Choice(FORMATS), default="terminal", show_default=True
+    "--format",
+    "format_",
+    type=click.Choice(FORMATS),
+    default="terminal",
+    show_default=True,
+    help="`comment` is the Markdown shortened to what GitHub takes as a comment.",
 )
-def report(file: Path, format_: str) -> None:
-    """Render FILE, a report.json, on standard output.
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="An earlier report.json to compare with.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write instead of standard output.",
+)
+def report(file: Path, format_: str, baseline: Path | None, output: Path | None) -> None:
+    """Render FILE, a report.json.
 
-    Example: coral-quantize report out/report.json --format markdown
+    Example: coral-quantize report out/report.json --format sarif --output coral.sarif
     """
+    from coral_action.errors import UsageError
+    from coral_action.report.baseline import with_baseline
+    from coral_action.report.formats import renderer
     from coral_action.report.model import Report
 
     loaded = Report.read(file)
-    if format_ == "markdown":
-        from coral_action.report import markdown
-
-        click.echo(markdown.render(loaded), nl=False)
-    elif format_ == "html":
-        from coral_action.report import html
-
-        click.echo(html.render(loaded), nl=False)
-    elif format_ == "json":
-        click.echo(json.dumps(loaded.to_json(), indent=2, ensure_ascii=False))
-    else:
+    if baseline is not None:
+        loaded = with_baseline(loaded, Report.read(baseline))
+    if format_ == "terminal" and output is None:
         from rich.console import Console
 
         from coral_action.report.terminal import print_report
 
         print_report(loaded, Console())
+        return
+    text = renderer(format_)(loaded)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UsageError(f"{output}: can't be written: {error.strerror}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 
 from coral_action.edgetpu import Placement
@@ -16,6 +17,7 @@ from coral_action.report.model import (
     PlacementData,
     QuantizationData,
 )
+from coral_action.tflite import TfliteModel
 
 
 def quantization_data(int8: Int8Model) -> QuantizationData:
@@ -29,8 +31,10 @@ def quantization_data(int8: Int8Model) -> QuantizationData:
     )
 
 
-def placement_data(placement: Placement) -> PlacementData:
-    """Where its operators run."""
+def placement_data(placement: Placement, model: TfliteModel | None = None) -> PlacementData:
+    """Where its operators run; with the int8 model, also what each of them reads."""
+    reads = operator_inputs(model) if model else {}
+    names = output_names(model) if model else {}
     return PlacementData(
         origin=placement.origin,
         edge_tpu=placement.edge_tpu,
@@ -43,10 +47,37 @@ def placement_data(placement: Placement) -> PlacementData:
                 target=operator.target,
                 reason=operator.reason or None,
                 advice=operator.advice or None,
+                rule=getattr(operator, "rule", "") or None,
+                tensor=names.get(operator.index),
+                inputs=reads.get(operator.index, []),
             )
             for operator in placement.operators
         ],
     )
+
+
+def operator_inputs(model: TfliteModel) -> dict[int, list[int]]:
+    """For each operator, the indices of the operators whose results it reads."""
+    makers = {tensor: op.index for op in model.operators for tensor in op.outputs}
+    return {
+        op.index: sorted({makers[tensor] for tensor in op.inputs if tensor in makers})
+        for op in model.operators
+    }
+
+
+def output_names(model: TfliteModel) -> dict[int, str]:
+    """The name of the first tensor that each operator makes."""
+    return {op.index: model.tensors[op.outputs[0]].name for op in model.operators if op.outputs}
+
+
+def docker_line(image: str, config: str, model: str, *, compiler: bool) -> str:
+    """The one line that does a model again on another machine, from the repository's folder."""
+    words = ["docker", "run", "--rm", "--volume", "$PWD:/github/workspace", image, "run"]
+    words += ["--config", config, "--model", model]
+    words += [] if compiler else ["--compiler", "none"]
+    # $PWD is the shell's to fill in, everything else is quoted where it has to be.
+    quoted = [f'"{word}"' if word.startswith("$PWD") else shlex.quote(word) for word in words]
+    return " ".join(quoted)
 
 
 def accuracy_data(accuracy: Accuracy) -> AccuracyData:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from coral_action.errors import UsageError
 from coral_action.report import html, markdown
+from coral_action.report.formats import render_json
 from coral_action.report.model import Report
 
 
@@ -17,7 +17,7 @@ def write_report(report: Report, folder: Path) -> None:
         UsageError: if the folder can't be written.
     """
     contents = {
-        "report.json": json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n",
+        "report.json": render_json(report),
         "report.md": markdown.render(report),
         "report.html": html.render(report),
     }

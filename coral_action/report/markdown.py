@@ -1,131 +1,184 @@
-"""The report as GitHub Markdown, for job summaries and comments."""
+"""The report as GitHub Markdown, for comments and job summaries: verdict, table, details."""
 
 from __future__ import annotations
 
-import html
-import re
-from collections.abc import Iterator
+from collections import Counter
 
 from coral_action.report import text
+from coral_action.report.comparison import Change, ModelComparison
+from coral_action.report.escape import cell, code, plain
+from coral_action.report.fit import COMMENT, SUMMARY, Block, Budget, Cost, choose
+from coral_action.report.markdown_details import blocks_of
 from coral_action.report.model import ModelReport, Report
 
-_ICONS = {"ok": "✅", "limit_exceeded": "⚠️", "failed": "❌"}
-_UNSAFE = re.compile(r"[^A-Za-z0-9 -]")
+__all__ = ["COMMENT", "SUMMARY", "Budget", "render"]
+
+ICONS = {"ok": "✅", "limit_exceeded": "⚠️", "failed": "❌"}
+_REASONS = 5  # named under the verdict; the others are in the details
+_BAR = 6  # blocks; more would make the table too wide for a phone
+_NOTE = 600  # characters kept free for the note on what was left out
+_HEADER = (
+    "| Model | Size | Edge TPU | Accuracy |",
+    "|:--|:--|:--|:--|",
+)
 
 
-def plain(value: str) -> str:
-    """Foreign text that can't be anything but text: every special character is an entity.
+def render(
+    report: Report,
+    budget: Budget | None = None,
+    *,
+    whole: str = "`report.html`, among the files of this run",
+) -> str:
+    """The whole report, or what fits into a budget.
 
-    GitHub finds mentions, links and issue numbers after it has read entities, so those characters
-    are followed by a zero-width joiner, which keeps the words apart.
+    Verdict and table come first and stay whole as long as they fit by themselves. What is left out
+    is named at the end.
+
+    Args:
+        report: what to show; `report.baseline` is shown where it is there.
+        budget: `COMMENT`, `SUMMARY` or another; None: no limit.
+        whole: Markdown that says where the whole report is.
     """
-    flat = " ".join(value.split())
-    escaped = _UNSAFE.sub(lambda match: f"&#{ord(match[0])};", flat)
-    return re.sub(r"(&#64;|&#35;|(?i:www)(?=&#46;))", r"\1&#8205;", escaped)
-
-
-def code(value: str) -> str:
-    """Foreign text in a code element, where GitHub looks for no mentions, links or numbers."""
-    flat = " ".join(value.split())
-    return f"<code>{_UNSAFE.sub(lambda match: f'&#{ord(match[0])};', flat)}</code>"
-
-
-def render(report: Report) -> str:
-    """The whole report: verdict, one table, then details of each model."""
-    worst = next((s for s in ("failed", "limit_exceeded") if _any(report, s)), "ok")
-    lines = [f"### {_ICONS[worst]} coral-quantize: {text.verdict(report.models)}", ""]
-    lines += _table(report.models)
-    for model in report.models:
-        lines += ["", *_details(model)]
-    versions = ", ".join(f"{name} {version}" for name, version in report.tool.items())
-    return "\n".join([*lines, "", f"<sub>{html.escape(versions)}</sub>", ""])
-
-
-def _any(report: Report, status: str) -> bool:
-    return any(model.status == status for model in report.models)
-
-
-def _table(models: list[ModelReport]) -> list[str]:
-    lines = [
-        "| | Model | Size: float → int8 | Edge TPU operators | Accuracy: float → int8 |",
-        "|---|---|---|---|---|",
+    compared = {m.name: m for m in report.baseline.models} if report.baseline else {}
+    head = _head(report)
+    rows = [_row(model, compared.get(model.name)) for model in report.models]
+    foot = _foot(report)
+    blocks = [
+        block
+        for index, model in enumerate(report.models)
+        for block in blocks_of(model, index, compared.get(model.name))
     ]
-    for model in models:
-        cells = [_ICONS[model.status], code(model.name), _sizes(model)]
-        cells.append(text.mapped(model.placement) if model.placement else "")
-        cells.append(_accuracy(model))
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
+    # Rows are worth more than any block, those of failed models most.
+    ranks = {"ok": 0, "limit_exceeded": 1, "failed": 2}
+    row_blocks = [
+        Block(row, (1_000, ranks[model.status]), "row of the table", -1 - index)
+        for index, (row, model) in enumerate(zip(rows, report.models, strict=True))
+    ]
+    fixed = Cost.of("\n".join([*head, *_HEADER, *foot])) + Cost(_NOTE, _NOTE)
+    frames = [_frame(model, report) for model in report.models]
+    kept, left_out = choose(
+        [*blocks, *row_blocks],
+        budget,
+        fixed,
+        lambda owner: Cost.of("\n".join(frames[owner])) if owner >= 0 else Cost(),
+    )
+    shown_rows = [row for i, row in enumerate(rows) if len(blocks) + i in kept]
+    lines = [*head, *_HEADER, *shown_rows, ""]
+    for index, (opening, closing) in enumerate(frames):
+        own = [b.text for i, b in enumerate(blocks) if i in kept and b.owner == index]
+        if own:
+            lines += [opening, *own, closing]
+    return "\n".join([*lines, *_note(left_out, whole), *foot, ""])
 
 
-def _sizes(model: ModelReport) -> str:
-    if model.sizes is None:
-        return ""
-    compiled = model.sizes.edgetpu_bytes
-    return f"{text.size(model.sizes.float_bytes)} → {text.size(model.sizes.int8_bytes)}" + (
-        f" (compiled {text.size(compiled)})" if compiled else ""
+def render_comment(report: Report) -> str:
+    """What fits into a comment."""
+    return render(report, COMMENT)
+
+
+def _head(report: Report) -> list[str]:
+    status = text.worst_status(report.models)
+    lines = [f"### {ICONS[status]} coral-quantize: {text.verdict(report.models)}", ""]
+    reasons = text.reasons(report)
+    for model, reason in reasons[:_REASONS]:
+        lines.append(f"- {ICONS[model.status]} {code(model.name)}: {plain(reason)}")
+    if len(reasons) > _REASONS:
+        lines.append(f"- and {len(reasons) - _REASONS} more, in the details below")
+    if report.baseline:
+        for word, names in (
+            ("New", report.baseline.added),
+            ("No longer there", report.baseline.removed),
+        ):
+            if names:
+                listed = ", ".join(code(name) for name in names[:10])
+                more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+                lines.append(f"- {word}: {listed}{more}")
+    return [*lines, ""] if lines[-1] else lines
+
+
+def _row(model: ModelReport, compared: ModelComparison | None) -> str:
+    changes = {change.figure: change for change in compared.changes} if compared else {}
+    cells = [
+        f"{ICONS[model.status]} {code(model.name)}",
+        _size_cell(model, changes),
+        _edge_tpu_cell(model, changes),
+        _accuracy_cell(model, changes),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(first: str, *others: str) -> str:
+    """The main figure, and the others below it in small print: a phone is 400 pixels wide."""
+    return "<br>".join([first, *(f"<sub>{other}</sub>" for other in others if other)])
+
+
+def _arrow(changes: dict[str, Change], figure: str) -> str:
+    return text.arrow(changes[figure]) if figure in changes else ""
+
+
+def _size_cell(model: ModelReport, changes: dict[str, Change]) -> str:
+    sizes = model.sizes
+    if sizes is None:
+        return "—"
+    compiled = f"Edge TPU {text.size(sizes.edgetpu_bytes)}" if sizes.edgetpu_bytes else ""
+    return _cell(
+        text.sizes(sizes), text.size_change(sizes), compiled, _arrow(changes, "sizes.int8_bytes")
     )
 
 
-def _accuracy(model: ModelReport) -> str:
-    if model.accuracy is None:
-        return ""
+def _edge_tpu_cell(model: ModelReport, changes: dict[str, Change]) -> str:
+    placement = model.placement
+    if placement is None:
+        return "—"
+    return _cell(
+        f"{placement.edge_tpu} of {placement.edge_tpu + placement.cpu}",
+        text.bar(placement, _BAR),
+        "predicted" if placement.origin == "predicted" else "",
+        _arrow(changes, "placement.edge_tpu"),
+        text.latency(model.edge_tpu),
+        _arrow(changes, "edge_tpu.latency_ms"),
+    )
+
+
+def _accuracy_cell(model: ModelReport, changes: dict[str, Change]) -> str:
+    if model.accuracy is None or not model.accuracy.metrics:
+        return "—"
     metric = model.accuracy.metrics[0]
-    return f"{metric.name} {text.from_to(metric)} ({text.change(metric)})"
-
-
-def _details(model: ModelReport) -> Iterator[str]:
-    is_open = " open" if model.status != "ok" else ""
-    status = text.STATUS_WORDS[model.status]
-    yield f"<details{is_open}><summary>{code(model.name)}: {status}</summary>"
-    yield ""
-    if model.error:
-        yield f"**{plain(model.error.message)}**"
-        if model.error.hint:
-            yield f"<br>{plain(model.error.hint)}"
-        yield ""
-    for limit in model.limits:
-        yield (
-            f"- {'✅' if limit.passed else '⚠️'} {text.LIMIT_NAMES[limit.name]}: "
-            f"{text.limit_value(limit, limit.value)}, limit {text.limit_value(limit, limit.limit)}"
-        )
-    for finding in model.findings:
-        advice = f" {plain(finding.advice)}" if finding.advice else ""
-        yield f"- {finding.severity} {finding.id}: {plain(finding.message)}.{advice}"
-    yield from _operators_on_cpu(model)
-    yield from _facts(model)
-    yield "</details>"
-
-
-def _operators_on_cpu(model: ModelReport) -> Iterator[str]:
-    left = [o for o in model.placement.operators if o.target == "cpu"] if model.placement else []
-    if left:
-        yield ""
-        yield "| Operator on the CPU | Why | What to do |"
-        yield "|---|---|---|"
-        for operator in left:
-            yield (
-                f"| {code(operator.name)} ({operator.index}) | {plain(operator.reason or '')} "
-                f"| {plain(operator.advice or '')} |"
-            )
-
-
-def _facts(model: ModelReport) -> Iterator[str]:
-    yield ""
-    yield f"Source {code(model.source.path)}" + (
-        f" ({model.source.format}), SHA-256 <code>{html.escape(model.source.sha256[:16])}</code>"
-        if model.source.sha256
-        else ""
+    interval = text.interval(metric)
+    change = text.change(metric) + (f" ({interval})" if interval else "")
+    return _cell(
+        text.from_to(metric),
+        cell(metric.name),
+        change,
+        _arrow(changes, f"accuracy.{metric.name}.int8"),
     )
-    if model.quantization:
-        yield (
-            f"<br>Calibrated with {model.quantization.samples} samples, "
-            f"{model.quantization.calibrator}, {model.quantization.io} input and output"
-        )
-    if model.accuracy:
-        metrics = ", ".join(f"{m.name} {text.from_to(m)}" for m in model.accuracy.metrics)
-        yield (
-            f"<br>Evaluated on {model.accuracy.samples} samples: {metrics}; float and int8 "
-            f"choose the same class in {text.percent(model.accuracy.agreement)}"
-        )
-    yield ""
+
+
+def _frame(model: ModelReport, report: Report) -> tuple[str, str]:
+    """The collapsed element around a model's details; the only troubled one of a few is open."""
+    troubled = sum(m.status != "ok" for m in report.models)
+    is_open = " open" if model.status != "ok" and troubled <= 2 else ""
+    words = text.STATUS_WORDS[model.status]
+    summary = f"{ICONS[model.status]} {code(model.name)}: {words}"
+    return f"<details{is_open}><summary>{summary}</summary>\n", "\n</details>\n"
+
+
+def _note(left_out: Counter[str], whole: str) -> list[str]:
+    if not left_out:
+        return []
+    listed = ", ".join(
+        f"{title} ({count})" if count > 1 else title for title, count in left_out.items()
+    )
+    return [f"**Left out so that it fits:** {listed}. All of it is in {whole}.", ""]
+
+
+def _foot(report: Report) -> list[str]:
+    notes = []
+    if any(m.accuracy and m.accuracy.metrics for m in report.models):
+        notes.append("Accuracy: float → int8, and the change")
+        if any(m.accuracy and m.accuracy.metrics[0].interval for m in report.models):
+            notes[-1] += " with its 95 % interval"
+    if report.baseline:
+        notes.append("↑ ↓ against the baseline, only where it is more than noise")
+    versions = ", ".join(f"{plain(name)} {plain(value)}" for name, value in report.tool.items())
+    return [f"<sub>{'. '.join([*notes, versions])}</sub>"]

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from coral_action.errors import UsageError, error_classes, worst_exit_code
 from coral_action.findings import Severity
+from coral_action.report.base import Data as _Data
+from coral_action.report.base import Fraction, Picture
+from coral_action.report.comparison import Comparison
+from coral_action.report.sections import DataSetData, EdgeTpuData, LayerData, TriedCalibrator
 
 SCHEMA_VERSION: Literal[1] = 1
 
 Status = Literal["ok", "limit_exceeded", "failed"]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-class _Data(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
 
 
 class ErrorData(_Data):
@@ -52,16 +53,24 @@ class QuantizationData(_Data):
     io: str
     bias_correction: bool
     seconds: float
+    tried: list[TriedCalibrator] = Field(default_factory=list)
 
 
 class OperatorData(_Data):
-    """Where one operator runs."""
+    """Where one operator runs.
+
+    `inputs` are the indices of the operators whose results it reads, `tensor` names what it makes,
+    `rule` is the id of the finding behind the reason.
+    """
 
     index: int
     name: str
     target: Literal["edge_tpu", "cpu"]
     reason: str | None = None
     advice: str | None = None
+    rule: str | None = None
+    tensor: str | None = None
+    inputs: list[int] = Field(default_factory=list)
 
 
 class PlacementData(_Data):
@@ -75,21 +84,111 @@ class PlacementData(_Data):
 
 
 class MetricData(_Data):
-    """One metric as fractions from 0 to 1; `drop` in percentage points, float minus int8."""
+    """One metric: fractions from 0 to 1 (`unit` fraction), or numbers in the labels' unit (value).
+
+    `drop` is what int8 lost, positive for a loss: percentage points, or the metric's own unit.
+    `interval` holds it at the level `confidence`; `p_value` is that of McNemar's exact test.
+    """
 
     name: str
-    float_value: Fraction = Field(alias="float")
-    int8_value: Fraction = Field(alias="int8")
+    float_value: float = Field(alias="float")
+    int8_value: float = Field(alias="int8")
+    drop: float
+    unit: Literal["fraction", "value"] = "fraction"
+    higher_is_better: bool = True
+    interval: tuple[float, float] | None = None
+    confidence: Fraction = 0.95
+    p_value: Fraction | None = None
+
+
+class FlipData(_Data):
+    """A sample for which float and int8 choose different classes; `thumbnail` is a data URI."""
+
+    sample: str
+    kind: Literal["lost", "gained", "changed"]
+    label: str | None = None
+    float_choice: str
+    int8_choice: str
+    float_score: float
+    int8_score: float
+    loss: float
+    thumbnail: Picture | None = None
+
+
+class FlipsData(_Data):
+    """How many samples changed each way, and the worst of them first."""
+
+    lost: int
+    gained: int
+    changed: int
+    worst: list[FlipData] = Field(default_factory=list)
+
+
+class ClassLossData(_Data):
+    """Recall of one class with float and with int8; `drop` in percentage points."""
+
+    name: str
+    samples: int
+    float_recall: Fraction = Field(alias="float")
+    int8_recall: Fraction = Field(alias="int8")
     drop: float
 
 
+class ConfusionData(_Data):
+    """Counts of samples by true class (row) and chosen class (column)."""
+
+    classes: list[str]
+    float_counts: list[list[int]] = Field(alias="float")
+    int8_counts: list[list[int]] = Field(alias="int8")
+
+
+class OutputErrorData(_Data):
+    """How far an output of int8 is from float's; no `sqnr_db` where nothing differs."""
+
+    name: str
+    cosine: float
+    sqnr_db: float | None = None
+    largest_error: float
+
+
+class KernelCheckData(_Data):
+    """The int8 model with two kinds of kernels: in how many samples the result differs."""
+
+    kernels: str
+    other: str
+    samples: int
+    different: int
+    largest_error: float
+
+
+class ReferenceCheckData(_Data):
+    """The reference (`original`, or a file) held against the float .tflite."""
+
+    reference: str
+    samples: int
+    agreement: Fraction | None = None
+    cosine: float
+    largest_error: float
+
+
 class AccuracyData(_Data):
-    """Float against int8 on the evaluation data."""
+    """Float against int8 on the evaluation data.
+
+    `agreement` is absent where outputs are no classes. `classes` has those that lost most first.
+    """
 
     samples: int
-    agreement: Fraction
+    agreement: Fraction | None = None
     kernels: str
     metrics: list[MetricData]
+    reference: str = "float"
+    flips: FlipsData | None = None
+    classes: list[ClassLossData] = Field(default_factory=list)
+    confusion: ConfusionData | None = None
+    outputs: list[OutputErrorData] = Field(default_factory=list)
+    kernel_check: KernelCheckData | None = None
+    reference_check: ReferenceCheckData | None = None
+    structural: bool = False
 
 
 class FindingData(_Data):
@@ -113,6 +212,7 @@ class LimitData(_Data):
     limit: float
     value: float
     passed: bool
+    line: int | None = None  # in coral.yml
 
 
 class FileData(_Data):
@@ -138,6 +238,12 @@ class ModelReport(_Data):
     limits: list[LimitData] = Field(default_factory=list)
     files: FileData = Field(default_factory=FileData)
     seconds: dict[str, float] = Field(default_factory=dict)
+    line: int | None = None  # where the model begins in coral.yml
+    edge_tpu: EdgeTpuData | None = None
+    layers: list[LayerData] = Field(default_factory=list)  # those that lose most first
+    calibration: DataSetData | None = None
+    evaluation_data: DataSetData | None = None
+    reproduce: str | None = None  # one command line that does it again
 
     @property
     def exit_code(self) -> int:
@@ -154,6 +260,9 @@ class Report(_Data):
     schema_version: Literal[1] = SCHEMA_VERSION
     tool: dict[str, str]
     models: list[ModelReport]
+    created: str | None = Field(None, pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+    config_file: str | None = None  # coral.yml, relative to the repository
+    baseline: Comparison | None = None
 
     @property
     def exit_code(self) -> int:
@@ -171,19 +280,48 @@ class Report(_Data):
 
     @classmethod
     def read(cls, path: Path) -> Report:
-        """A report from its file.
+        """A report from its file, of this schema version or an older one.
 
         Raises:
-            UsageError: if it can't be read or is no report of this schema.
+            UsageError: if it can't be read or is no report.
         """
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.from_data(json.loads(path.read_bytes()))
         except OSError as error:
             raise UsageError(f"{path}: can't be read: {error.strerror}") from error
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(step) for step in first["loc"])
+        except (ValueError, RecursionError) as error:
             raise UsageError(
-                f"{path}: no report of schema version {SCHEMA_VERSION}: {where}: {first['msg']}",
+                f"{path}: no report: {_first_line(error)}",
                 hint="`coral-quantize run` writes report.json",
             ) from error
+
+    @classmethod
+    def from_data(cls, data: Any) -> Report:
+        """A report from plain data, of this schema version or an older one.
+
+        Raises:
+            ValueError: if it is no report; a pydantic ValidationError is one.
+        """
+        if not isinstance(data, dict):
+            raise ValueError("it holds no mapping")
+        version = data.get("schema_version")
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise ValueError(
+                f"schema version {version} is newer than {SCHEMA_VERSION}, the newest known here"
+            )
+        while version in UPGRADES:
+            data = UPGRADES[version](data)
+            version = data["schema_version"]
+        return cls.model_validate(data)
+
+
+# From a schema version to a function that makes of its data those of the next version.
+UPGRADES: dict[Any, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(step) for step in first["loc"])
+        return f"{where}: {first['msg']}"
+    return str(error) or type(error).__name__

@@ -2,47 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from coral_action.report import text
+from coral_action.report.foreign import message, visible
+from coral_action.report.groups import on_cpu
 from coral_action.report.model import ModelReport, Report
 
 _STYLES = {"ok": "green", "limit_exceeded": "yellow", "failed": "red"}
+_SEVERITY = {"error": "red", "warning": "yellow", "info": ""}
+_BAR = 10
+_GROUPS = 8  # of operators on the CPU, for each model
+
+
+def render(report: Report) -> str:
+    """The same without colour, 100 columns wide: for files and pipes."""
+    console = Console(width=100, no_color=True, highlight=False, force_terminal=False)
+    with console.capture() as capture:
+        print_report(report, console)
+    return capture.get()
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Verdict, one row a model, then what exceeded a limit or was noticed."""
-    table = Table(title=f"coral-quantize: {text.verdict(report.models)}", title_justify="left")
-    table.add_column("Model", overflow="fold")
+    """Verdict, one row a model, then why; foreign text can't move the cursor or change colours."""
+    status = text.worst_status(report.models)
+    console.print(Text(f"coral-quantize: {text.verdict(report.models)}", f"bold {_STYLES[status]}"))
+    for model, reason in text.reasons(report):
+        style = _STYLES[model.status]
+        console.print(Text(f"  {visible(model.name)}: {message(reason)}", style))
+    table = Table()
+    table.add_column("Model", overflow="fold", min_width=12)
     for heading in ("Result", "Size", "On Edge TPU", "Accuracy"):
         table.add_column(heading)
     for model in report.models:
         table.add_row(*_row(model))
     console.print(table)
     for model in report.models:
-        for limit in model.limits:
-            if not limit.passed:
-                line = (
-                    f"{model.name}: {text.LIMIT_NAMES[limit.name]} is "
-                    f"{text.limit_value(limit, limit.value)}, the limit is "
-                    f"{text.limit_value(limit, limit.limit)}"
-                )
-                console.print(Text(line, style="yellow"))
-        for finding in model.findings:
-            console.print(Text(f"{model.name}: {finding.id}: {finding.message}"))
+        for line in _lines(model):
+            console.print(line)
 
 
 def _row(model: ModelReport) -> list[Text]:
-    sizes, accuracy = model.sizes, ""
-    if model.accuracy:
-        metric = model.accuracy.metrics[0]
-        accuracy = f"{metric.name} {text.from_to(metric)} ({text.change(metric)})"
+    sizes, placement = model.sizes, model.placement
+    where = f"{text.bar(placement, _BAR)}\n{text.mapped(placement)}" if placement else ""
+    latency = text.latency(model.edge_tpu)
     return [
-        Text(model.name),
+        Text(visible(model.name)),
         Text(text.STATUS_WORDS[model.status], _STYLES[model.status]),
-        Text(f"{text.size(sizes.float_bytes)} → {text.size(sizes.int8_bytes)}" if sizes else ""),
-        Text(text.mapped(model.placement) if model.placement else ""),
-        Text(accuracy),
+        Text(f"{text.sizes(sizes)}\n{text.size_change(sizes)}" if sizes else ""),
+        Text(f"{where}\n{latency}" if latency else where),
+        Text(visible(text.accuracy(model))),
     ]
+
+
+def _lines(model: ModelReport) -> Iterator[Text]:
+    name = visible(model.name)
+    for finding in model.findings:
+        line = f"{name}: {visible(finding.id)}: {message(finding.message)}"
+        yield Text(line, _SEVERITY[finding.severity])
+        if finding.advice:
+            yield Text(f"  {message(finding.advice)}")
+    groups = on_cpu(model.placement)
+    for group in groups[:_GROUPS]:
+        line = f"{name}: {visible(group.name)} {group.where(4)} on the CPU: {message(group.reason)}"
+        yield Text(line, "yellow")
+        if group.advice:
+            yield Text(f"  {message(group.advice)}")
+    if len(groups) > _GROUPS:
+        yield Text(f"{name}: and {len(groups) - _GROUPS} more kinds of operators on the CPU")

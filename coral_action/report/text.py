@@ -1,8 +1,17 @@
-"""Figures as people read them; shared by all renderers."""
+"""Figures as people read them; shared by all renderers. Nothing here is escaped."""
 
 from __future__ import annotations
 
-from coral_action.report.model import LimitData, MetricData, ModelReport, PlacementData
+from coral_action.report.comparison import Change
+from coral_action.report.model import (
+    LimitData,
+    MetricData,
+    ModelReport,
+    PlacementData,
+    Report,
+    SizeData,
+)
+from coral_action.report.sections import EdgeTpuData
 
 STATUS_WORDS = {"ok": "passed", "limit_exceeded": "limit exceeded", "failed": "failed"}
 LIMIT_NAMES = {
@@ -10,17 +19,46 @@ LIMIT_NAMES = {
     "int8_size": "int8 size",
     "cpu_operators": "operators on the CPU",
 }
+DATA_WORDS = {"calibration": "Calibration data", "evaluation_data": "Evaluation data"}
+_FIGURES = {
+    "sizes.float_bytes": "float size",
+    "sizes.int8_bytes": "int8 size",
+    "sizes.edgetpu_bytes": "compiled size",
+    "placement.edge_tpu": "operators on the Edge TPU",
+    "placement.cpu": "operators on the CPU",
+    "placement.subgraphs": "subgraphs",
+    "edge_tpu.on_chip_bytes": "parameters on the chip",
+    "edge_tpu.off_chip_bytes": "parameters streamed",
+    "edge_tpu.scratch_bytes": "host memory for activations",
+    "edge_tpu.latency_ms": "estimated latency",
+    "accuracy.agreement": "agreement of float and int8",
+}
+NOISE_P = 0.05  # a change that chance alone makes at least this often counts as noise
 
 
-def size(count: int | None) -> str:
-    """A number of bytes: 812 B, 41.6 KiB, 3.4 MiB."""
+def size(count: float | None) -> str:
+    """A number of bytes: 812 B, 41.6 KiB, 3.40 MiB."""
     if count is None:
         return ""
-    if count < 1024:
-        return f"{count} B"
-    if count < 1024 * 1024:
+    if abs(count) < 1024:
+        return f"{count:.0f} B"
+    if abs(count) < 1024 * 1024:
         return f"{count / 1024:.1f} KiB"
     return f"{count / (1024 * 1024):.2f} MiB"
+
+
+def sizes(data: SizeData) -> str:
+    """Float and int8, the unit once where it is the same: 13.33 → 3.72 MiB."""
+    before, unit_before = size(data.float_bytes).split()
+    after, unit = size(data.int8_bytes).split()
+    return f"{before}{'' if unit == unit_before else f' {unit_before}'} → {after} {unit}"
+
+
+def size_change(sizes: SizeData) -> str:
+    """What quantizing made of the size, in percent of the float size."""
+    if not sizes.float_bytes:
+        return ""
+    return signed((sizes.int8_bytes / sizes.float_bytes - 1) * 100, ".0f") + " %"
 
 
 def percent(fraction: float) -> str:
@@ -28,14 +66,60 @@ def percent(fraction: float) -> str:
     return f"{fraction * 100:.2f} %"
 
 
+def signed(value: float, form: str = ".2f") -> str:
+    """A difference with its sign, a real minus; ± where it rounds to nothing."""
+    shown = format(abs(value), form)
+    if not float(shown.replace(",", "")):
+        return "±" + shown
+    return ("+" if value > 0 else "−") + shown  # noqa: RUF001
+
+
+def number(value: float) -> str:
+    """A plain number with four digits that count."""
+    return f"{value:.4g}"
+
+
+def one(metric: MetricData, value: float) -> str:
+    """One value of a metric with its unit."""
+    return percent(value) if metric.unit == "fraction" else number(value)
+
+
 def from_to(metric: MetricData) -> str:
     """A metric with float and with int8: 99.25 → 98.75 %."""
+    if metric.unit == "value":
+        return f"{number(metric.float_value)} → {number(metric.int8_value)}"
     return f"{metric.float_value * 100:.2f} → {metric.int8_value * 100:.2f} %"
 
 
 def change(metric: MetricData) -> str:
-    """What int8 changed, in percentage points: -0.25 is a loss."""
-    return f"{0.0 - metric.drop:+.2f}" if abs(metric.drop) >= 0.005 else "±0.00"
+    """What int8 changed, in percentage points or the metric's unit."""
+    sign = -1 if metric.higher_is_better else 1
+    return signed(sign * metric.drop, ".2f" if metric.unit == "fraction" else ".4g")
+
+
+def interval(metric: MetricData) -> str:
+    """The interval of that change: −1.20 to +0.10; empty where none is known."""  # noqa: RUF002
+    if metric.interval is None:
+        return ""
+    sign = -1 if metric.higher_is_better else 1
+    form = ".2f" if metric.unit == "fraction" else ".4g"
+    low, high = sorted(sign * end for end in metric.interval)
+    return f"{signed(low, form)} to {signed(high, form)}"
+
+
+def is_noise(metric: MetricData) -> bool:
+    """Whether the change is no more than chance alone makes."""
+    if metric.p_value is not None:
+        return metric.p_value >= NOISE_P
+    return metric.interval is not None and metric.interval[0] <= 0 <= metric.interval[1]
+
+
+def accuracy(model: ModelReport) -> str:
+    """The first metric in words: top1 99.25 → 98.75 % (−0.50)."""  # noqa: RUF002
+    if model.accuracy is None or not model.accuracy.metrics:
+        return ""
+    metric = model.accuracy.metrics[0]
+    return f"{metric.name} {from_to(metric)} ({change(metric)})"
 
 
 def mapped(placement: PlacementData) -> str:
@@ -44,20 +128,129 @@ def mapped(placement: PlacementData) -> str:
     return text if placement.origin == "compiler" else f"{text}, predicted"
 
 
+def bar(placement: PlacementData, width: int) -> str:
+    """The share on the Edge TPU as blocks; full only where all of them are, empty where none is."""
+    total = placement.edge_tpu + placement.cpu
+    filled = round(placement.edge_tpu / total * width) if total else 0
+    if placement.edge_tpu and placement.cpu:
+        filled = min(max(filled, 1), width - 1)
+    return "█" * filled + "░" * (width - filled)
+
+
+def latency(edge_tpu: EdgeTpuData | None) -> str:
+    """An estimate with its error: 2.1 ± 0.6 ms."""
+    if edge_tpu is None or edge_tpu.latency_ms is None:
+        return ""
+    error = f" ± {edge_tpu.latency_error_ms:.2g}" if edge_tpu.latency_error_ms else ""
+    return f"{edge_tpu.latency_ms:.3g}{error} ms"
+
+
+def decibels(value: float | None) -> str:
+    """A signal-to-noise ratio; absent means that nothing differs."""
+    return "exact" if value is None else f"{value:.1f} dB"
+
+
 def limit_value(limit: LimitData, value: float) -> str:
     """A limit's value with its unit."""
     if limit.name == "int8_size":
-        return size(int(value))
+        return size(value)
     return f"{value:.2f} points" if limit.name == "accuracy_drop" else f"{value:g}"
+
+
+def limit_sentence(limit: LimitData) -> str:
+    """A limit and what was measured: accuracy drop is 2.30 points, the limit is 1.00 points."""
+    name = LIMIT_NAMES.get(limit.name, limit.name.replace("_", " "))
+    verb = "are" if limit.name == "cpu_operators" else "is"
+    return (
+        f"{name} {verb} {limit_value(limit, limit.value)}, "
+        f"the limit is {limit_value(limit, limit.limit)}"
+    )
+
+
+def limit_item(limit: LimitData) -> str:
+    """The same as an item of a list: accuracy drop 2.30 points (limit 1.00 points)."""
+    name = LIMIT_NAMES.get(limit.name, limit.name.replace("_", " "))
+    value = limit_value(limit, limit.value)
+    return f"{name} {value} (limit {limit_value(limit, limit.limit)})"
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def verdict(models: list[ModelReport]) -> str:
     """The report in one line."""
     failed = sum(model.status == "failed" for model in models)
     exceeded = sum(model.status == "limit_exceeded" for model in models)
-    count = f"{len(models)} model" + ("s" if len(models) != 1 else "")
+    count = plural(len(models), "model")
+    if failed and exceeded:
+        return f"{failed} of {count} failed, {exceeded} exceeded a limit"
     if failed:
         return f"{failed} of {count} failed"
     if exceeded:
         return f"{exceeded} of {count} exceeded a limit"
     return f"{count} passed"
+
+
+def worst_status(models: list[ModelReport]) -> str:
+    """The status of the whole: failed before limit_exceeded before ok."""
+    statuses = {model.status for model in models}
+    return next((s for s in ("failed", "limit_exceeded") if s in statuses), "ok")
+
+
+def reasons(report: Report) -> list[tuple[ModelReport, str]]:
+    """Why the verdict is what it is: failed models first, then limits, then what got worse."""
+    found = [(m, m.error.message.splitlines()[0]) for m in report.models if m.error]
+    for model in report.models:
+        found += [(model, limit_sentence(limit)) for limit in model.limits if not limit.passed]
+    models = {model.name: model for model in report.models}
+    for item in report.baseline.models if report.baseline else ():
+        if item.newly_on_cpu and item.name in models:
+            names = sorted({operator.name for operator in item.newly_on_cpu})
+            listed = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if names[4:] else "")
+            count = plural(len(item.newly_on_cpu), "operator")
+            found.append((models[item.name], f"{count} newly on the CPU: {listed}"))
+    return found
+
+
+def change_words(item: Change) -> str:
+    """The change of one figure: an arrow with how much, or why there is none."""
+    if item.before is None or item.after is None:
+        return "new" if item.before is None else "gone"
+    return arrow(item) or ("within noise" if item.before != item.after else "")
+
+
+def figure_name(item: Change) -> str:
+    """What a figure is called: int8 size, top1 with int8."""
+    if item.figure in _FIGURES:
+        return _FIGURES[item.figure]
+    section, _, name = item.figure.partition(".")
+    name, _, part = name.rpartition(".")
+    words = {"float": "with float", "int8": "with int8", "sqnr_db": "SQNR"}.get(part)
+    return f"{name} {words}" if section == "accuracy" and words else item.figure
+
+
+def figure(item: Change, value: float | None) -> str:
+    """One side of a comparison with its unit."""
+    if value is None:
+        return "none"
+    shown = {
+        "bytes": lambda: size(value),
+        "count": lambda: f"{value:,.0f}",
+        "percent": lambda: percent(value),
+        "points": lambda: f"{signed(value)} points",
+        "ms": lambda: f"{value:.3g} ms",
+        "db": lambda: f"{value:.1f} dB",
+    }.get(item.kind)
+    return shown() if shown else number(value)
+
+
+def arrow(item: Change) -> str:
+    """A real change with an arrow: ↑ 3.1 KiB; empty where it is no more than noise."""
+    if not item.real or item.before is None or item.after is None or item.before == item.after:
+        return ""
+    difference = item.after - item.before
+    if item.kind == "percent":
+        return f"{'↑' if difference > 0 else '↓'} {abs(difference) * 100:.2f}"
+    return f"{'↑' if difference > 0 else '↓'} {figure(item, abs(difference)).lstrip('+±')}"

@@ -1,0 +1,45 @@
+"""Foreign text (names of layers and files, lines of logs) made harmless for any renderer."""
+
+from __future__ import annotations
+
+import re
+
+NAME_LENGTH = 200  # a layer name or path; what is longer is cut
+MESSAGE_LENGTH = 2_000
+
+# Control characters, format characters (direction overrides, zero-width, tags), surrogates,
+# private use, and the two that XML forbids: none of them shows, and all of them can deceive.
+_INVISIBLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u115f\u1160\u17b4\u17b5"
+    "\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\uf8ff\ufe00-\ufe0f\ufeff"
+    "\uffa0\ufff0-\ufffb\ufffe\uffff\U000e0000-\U0010ffff]"
+)
+
+
+def visible(value: str, length: int = NAME_LENGTH) -> str:
+    r"""One line in which everything shows: single blanks, `\x1b` for what is invisible, cut."""
+    flat = " ".join(value[: length * 4].split())
+    shown = _INVISIBLE.sub(lambda match: _escape(match[0]), flat)
+    if len(shown) <= length and len(value) <= length * 4:
+        return shown
+    return shown[: length - 1] + "…"
+
+
+def message(value: str) -> str:
+    """The same for a sentence, which may be longer than a name."""
+    return visible(value, MESSAGE_LENGTH)
+
+
+def prose(value: str) -> list[tuple[bool, str]]:
+    """A sentence in pieces, each with whether it stood between backticks."""
+    pieces = message(value).split("`")
+    if len(pieces) % 2 == 0:  # a backtick without its partner is only a character
+        pieces[-2:] = ["`".join(pieces[-2:])]
+    return [(place % 2 == 1, piece) for place, piece in enumerate(pieces) if piece]
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
