@@ -24,6 +24,7 @@ from coral_action.report.model import (
 
 Sides = tuple[AccuracyData | None, AccuracyData | None]  # before, now
 
+LATENCY_NOISE = 0.05  # of an estimate of latency
 _Z = 1.96  # of a normal distribution, 95 % lie within so many standard deviations
 
 
@@ -94,8 +95,9 @@ def _placement(now: ModelReport, before: ModelReport) -> Iterator[Change]:
         yield from _known(change)
     chips = [model.edge_tpu for model in (before, now)]
     latencies = [chip.latency_ms if chip else None for chip in chips]
-    error = max([chip.latency_error_ms or 0.0 for chip in chips if chip], default=0.0)
-    latency = _plain("edge_tpu.latency_ms", "ms", *latencies, more_is_better=False, noise=error)
+    # The estimate's error is the same on both sides; what it can't tell is a few per cent.
+    noise = max([value * LATENCY_NOISE for value in latencies if value], default=0.0)
+    latency = _plain("edge_tpu.latency_ms", "ms", *latencies, more_is_better=False, noise=noise)
     yield from _known(latency)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from dataclasses import asdict
 
-from coral_action.edgetpu import Placement
+from coral_action.data import SampleStatistics
+from coral_action.edgetpu import Compiled, Cost, Placement
 from coral_action.evaluation import Accuracy
 from coral_action.findings import Finding
 from coral_action.quantization import Int8Model
@@ -17,7 +19,19 @@ from coral_action.report.model import (
     PlacementData,
     QuantizationData,
 )
+from coral_action.report.sections import (
+    ChannelData,
+    DataFile,
+    DataSetData,
+    EdgeTpuData,
+    LayerData,
+    TensorBytes,
+    TriedCalibrator,
+)
 from coral_action.tflite import TfliteModel
+
+# The hash covers all of them; the names of so many are enough to recognize a set by.
+MAX_LISTED_FILES = 200
 
 
 def quantization_data(int8: Int8Model) -> QuantizationData:
@@ -28,6 +42,78 @@ def quantization_data(int8: Int8Model) -> QuantizationData:
         io=int8.io,
         bias_correction=int8.bias_correction,
         seconds=round(sum(int8.seconds.values()), 3),
+        tried=[
+            TriedCalibrator(
+                calibrator=trial.name,
+                sqnr_db=_finite(trial.sqnr),
+                agreement=trial.agreement,
+                chosen=trial.kept,
+            )
+            for trial in int8.tried
+        ],
+    )
+
+
+def layer_data(int8: Int8Model) -> list[LayerData]:
+    """The layers that lose most, the worst first."""
+    places = {
+        tensor: (operator.index, operator.name)
+        for operator in int8.model.operators
+        for tensor in (int8.model.tensors[index].name for index in operator.outputs)
+    }
+    layers = []
+    for error in int8.layer_errors:
+        index, name = places.get(error.tensor, (None, error.operator))
+        layers.append(
+            LayerData(name=error.tensor, operator=name, index=index, sqnr_db=_finite(error.sqnr))
+        )
+    return layers
+
+
+def _finite(decibels: float) -> float | None:
+    """None for the infinite ratio of something without noise, which JSON can't hold."""
+    return decibels if math.isfinite(decibels) else None
+
+
+def data_set(statistics: SampleStatistics) -> DataSetData:
+    """The samples that were used, and what the model was fed."""
+    facts = statistics.facts()
+    several = len(facts["inputs"]) > 1
+    return DataSetData(
+        count=facts["samples"],
+        sha256=facts["manifest"]["sha256"],
+        files=[DataFile(name=name) for name in facts["manifest"]["files"][:MAX_LISTED_FILES]],
+        channels=[
+            ChannelData(
+                name=f"{item['name']} {position}" if several else str(position),
+                **{key: channel[key] for key in ("low", "high", "mean", "std")},
+            )
+            for item in facts["inputs"]
+            for position, channel in enumerate(item["channels"])
+        ],
+    )
+
+
+def edge_tpu_data(cost: Cost, compiled: Compiled | None) -> EdgeTpuData:
+    """What it asks of the chip: the compiler's figures where there are some."""
+    said = compiled.said if compiled else None
+    remaining = said.on_chip_remaining if said else None
+    latency = cost.latency
+    return EdgeTpuData(
+        compiler_version=compiled.version if compiled else None,
+        runtime_version=max((m.min_runtime_version for m in compiled.models), default=None)
+        if compiled
+        else None,
+        on_chip_bytes=cost.cached_bytes,
+        on_chip_free_bytes=remaining.bytes if remaining else None,
+        off_chip_bytes=cost.streamed_bytes,
+        scratch_bytes=cost.scratch_bytes,
+        macs=cost.macs,
+        latency_ms=latency.milliseconds if latency else None,
+        latency_low_ms=latency.low if latency else None,
+        latency_high_ms=latency.high if latency else None,
+        latency_source=latency.source if latency else None,
+        activations=[TensorBytes(name=cost.largest_activation, bytes=cost.largest_activation_bytes)],
     )
 
 
@@ -47,7 +133,7 @@ def placement_data(placement: Placement, model: TfliteModel | None = None) -> Pl
                 target=operator.target,
                 reason=operator.reason or None,
                 advice=operator.advice or None,
-                rule=getattr(operator, "rule", "") or None,
+                rule=operator.rule or None,
                 tensor=names.get(operator.index),
                 inputs=reads.get(operator.index, []),
             )

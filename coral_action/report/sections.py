@@ -32,7 +32,7 @@ class EdgeTpuData(Data):
 
     Bytes: `on_chip_bytes` of parameters kept on the chip, `on_chip_free_bytes` left there,
     `off_chip_bytes` of parameters streamed over the bus at each inference, `scratch_bytes` of host
-    memory for activations. `latency_ms` is an estimate, right to plus or minus `latency_error_ms`.
+    memory for activations. `latency_ms` is an estimate; the truth lies between the low and the high one.
     """
 
     compiler_version: str | None = None
@@ -43,7 +43,8 @@ class EdgeTpuData(Data):
     scratch_bytes: NonNegativeInt | None = None
     macs: NonNegativeInt | None = None  # multiply-accumulates of one inference
     latency_ms: float | None = Field(None, ge=0)
-    latency_error_ms: float | None = Field(None, ge=0)
+    latency_low_ms: float | None = Field(None, ge=0)
+    latency_high_ms: float | None = Field(None, ge=0)
     latency_source: str | None = None  # what the estimate goes by
     activations: list[TensorBytes] = Field(default_factory=list)  # largest first
     notes: list[str] = Field(default_factory=list)

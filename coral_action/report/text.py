@@ -138,11 +138,12 @@ def bar(placement: PlacementData, width: int) -> str:
 
 
 def latency(edge_tpu: EdgeTpuData | None) -> str:
-    """An estimate with its error: 2.1 ± 0.6 ms."""
+    """An estimate with its range: about 2.1 ms (1 to 8)."""
     if edge_tpu is None or edge_tpu.latency_ms is None:
         return ""
-    error = f" ± {edge_tpu.latency_error_ms:.2g}" if edge_tpu.latency_error_ms else ""
-    return f"{edge_tpu.latency_ms:.3g}{error} ms"
+    low, high = edge_tpu.latency_low_ms, edge_tpu.latency_high_ms
+    between = f" ({low:.2g} to {high:.2g})" if low is not None and high is not None else ""
+    return f"about {edge_tpu.latency_ms:.2g} ms{between}"
 
 
 def decibels(value: float | None) -> str:
