@@ -19,11 +19,29 @@ from coral_action.config.source_schema import CsvSource, TfrecordSource, WavSour
 CalibrationMethod = Literal["auto", "min_max", "moving_average", "percentile", "mse", "entropy"]
 MetricName = Literal["top1", "top5"]
 SourceValue = str | dict[str, str] | TfrecordSource | CsvSource | WavSource
-PathOrPaths = Annotated[str | dict[str, str], Field(min_length=1)]
 Interval = Annotated[list[float], Field(min_length=2, max_length=2)]
-Channels = Annotated[list[float], Field(min_length=1, max_length=4)]
 
 SOURCES = ("images", "npy", "npz", "tfrecord", "csv", "wav", "python")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _path_or_paths(value: object) -> object:
+    """One error for the union, in place of one for each of its members."""
+    paths = list(value.values()) if isinstance(value, dict) else [value]
+    if value is None or (paths and all(isinstance(path, str) for path in paths)):
+        return value
+    raise ValueError("must be a path, or a mapping of model inputs to paths")
+
+
+def _number_or_numbers(value: object) -> object:
+    """One error for the union, in place of one for each of its members."""
+    numbers = value if isinstance(value, list) else [value]
+    if value is None or (0 < len(numbers) <= 4 and all(_is_number(n) for n in numbers)):
+        return value
+    raise ValueError("must be a number, or a list of one for each channel")
 
 
 def _short_for(key: str) -> BeforeValidator:
@@ -34,15 +52,19 @@ def _short_for(key: str) -> BeforeValidator:
     )
 
 
+PathOrPaths = Annotated[str | dict[str, str] | None, BeforeValidator(_path_or_paths)]
+Numbers = Annotated[float | list[float] | None, BeforeValidator(_number_or_numbers)]
+
+
 class DataSection(Section):
     """Where samples come from: exactly one source."""
 
-    images: PathOrPaths | None = Field(
+    images: PathOrPaths = Field(
         None,
         description="Folder (searched with its subfolders), glob, or list file (.txt, one path a "
         "line) of images; or one of these for each model input, matched by file name.",
     )
-    npy: PathOrPaths | None = Field(
+    npy: PathOrPaths = Field(
         None,
         description="One .npy array, samples along the first axis, fed as it is; or one for each "
         "model input.",
@@ -57,7 +79,7 @@ class DataSection(Section):
     wav: Annotated[WavSource | None, _short_for("files")] = Field(
         None, description="Folder, glob or list file of 16-bit PCM sound clips."
     )
-    python: Annotated[str, Field(pattern=r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$")] | None = Field(
+    python: str | None = Field(
         None,
         description="`file.py:function`, which yields dicts of arrays by input name. Runs only "
         "where custom code is allowed on the command line or by the action's input.",
@@ -82,6 +104,14 @@ class DataSection(Section):
     max_bad_files: NonNegativeInt = Field(
         0, description="Files that can't be decoded are left out and named, up to this many."
     )
+
+    @field_validator("python")
+    @classmethod
+    def _file_and_function(cls, value: str | None) -> str | None:
+        file, _, function = (value or "").rpartition(":")
+        if value is not None and not (file.endswith(".py") and function.isidentifier()):
+            raise ValueError("must be `file.py:function`")
+        return value
 
     @property
     def source(self) -> tuple[str, SourceValue]:
@@ -212,7 +242,7 @@ class ResizeConfig(Section):
     fraction: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None, description="Of each side, kept by `mode: crop`; 0.875 without it."
     )
-    fill: Annotated[float, Field(ge=0, le=255)] | Channels | None = Field(
+    fill: Numbers = Field(
         None, description="Pixel value around a letterboxed image, 0 to 255; 0 without it."
     )
     short_side: PositiveInt | None = Field(
@@ -220,6 +250,14 @@ class ResizeConfig(Section):
         description="Pixels of the shorter side in `mode: short_side`; without it, the longer "
         "side of the input.",
     )
+
+    @field_validator("fill")
+    @classmethod
+    def _a_pixel(cls, value: float | list[float] | None) -> float | list[float] | None:
+        values = value if isinstance(value, list) else [value or 0.0]
+        if not all(0 <= v <= 255 for v in values):
+            raise ValueError("a pixel value lies between 0 and 255")
+        return value
 
     @model_validator(mode="after")
     def _options_fit_mode(self) -> Self:
@@ -248,10 +286,10 @@ class PreprocessConfig(Section):
         None, description="Channel order; without it, gray for one channel and rgb for three."
     )
     scale: float | None = Field(None, description="Pixels are multiplied by it first; 1 if absent.")
-    mean: float | Channels | None = Field(
+    mean: Numbers = Field(
         None, description="Then subtracted; a number, or one for each channel as fed. 0 if absent."
     )
-    std: float | Channels | None = Field(
+    std: Numbers = Field(
         None, description="Then divided by; a number, or one for each channel as fed. 1 if absent."
     )
     expect: Interval | None = Field(

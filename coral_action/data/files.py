@@ -47,12 +47,11 @@ class FileSet:
             BadFileError: if it is no regular file, can't be read or is larger than 1 GiB.
             ConfigError: if a link leads out of the workspace.
         """
-        name = self.names[index]
-        try:
-            path = self.rules.resolve(os.path.join(self.base, self.paths[index]))  # noqa: PTH118
-        except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before 3.13
-            raise BadFileError(f"{name}: a link that leads nowhere") from error
-        return read_regular(path, name)
+        return read_inside(self.rules, self.location(index), self.names[index])
+
+    def location(self, index: int) -> str:
+        """The path of one file, links not followed."""
+        return os.path.join(self.base, self.paths[index])  # noqa: PTH118 - keeps any bytes
 
     def digest(self, index: int) -> str:
         """SHA-256 of the content of one file; of a file that can't be read, 64 zeros."""
@@ -60,6 +59,15 @@ class FileSet:
             return hashlib.sha256(self.read(index)).hexdigest()
         except BadFileError:
             return "0" * 64
+
+
+def read_inside(rules: PathRules, path: str, name: str) -> bytes:
+    """The content of a regular file inside the workspace; errors as `FileSet.read`."""
+    try:
+        resolved = rules.resolve(path)
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before 3.13
+        raise BadFileError(f"{name}: a link that leads nowhere") from error
+    return read_regular(resolved, name)
 
 
 def read_regular(path: Path, name: str, limit: int = MAX_FILE_BYTES) -> bytes:
@@ -78,7 +86,7 @@ def read_regular(path: Path, name: str, limit: int = MAX_FILE_BYTES) -> bytes:
                 )
             if status.st_size > limit:
                 raise BadFileError(f"{name}: {status.st_size:,} bytes are too many")
-            return file.read(limit)
+            return file.read(status.st_size)  # one read: Linux gives up to 2 GiB at once
     except OSError as error:
         raise BadFileError(f"{name}: can't be read ({error.strerror})") from error
 

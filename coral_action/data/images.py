@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from coral_action.config.paths import PathRules
-from coral_action.data.files import FileSet, printable, read_regular
+from coral_action.data.files import FileSet, printable
 from coral_action.data.preprocess import ImagePreprocessor
 from coral_action.data.samples import Array, BadFileError, Label, Reading
 from coral_action.errors import DataError

@@ -56,7 +56,7 @@ class RecordSource:
         }
         self._files: list[RecordFile] = []
         for index, name in enumerate(files.names):
-            path = files.rules.resolve(os.path.join(files.base, files.paths[index]))  # noqa: PTH118
+            path = files.rules.resolve(files.location(index))
             require_regular(path, "tfrecord")
             self._files.append(RecordFile(path.open("rb", buffering=0), name))
         self._starts = list(itertools.accumulate((len(file) for file in self._files), initial=0))
