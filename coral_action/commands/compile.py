@@ -41,7 +41,7 @@ def compile_(
     import os
 
     from coral_action.config.edge_tpu_schema import EdgeTpuConfig
-    from coral_action.edgetpu import compile_group, find_compiler, from_compiled
+    from coral_action.edgetpu import Target, compile_group, find_compiler, placement_of
     from coral_action.errors import CompilerError, UsageError
     from coral_action.tflite import read_model
 
@@ -69,23 +69,18 @@ def compile_(
         if diagnose and len(models) == 1:
             raise _diagnosed(error, program, models[0], config) from error
         raise
+    target = Target(min_runtime_version or Target().min_runtime_version, multiple_subgraphs)
     reports = []
     for model, original, result in zip(models, originals, results, strict=True):
-        placement = (
-            from_compiled(original, read_model(result.path), result.said)
-            if len(result.paths) == 1
-            else None
-        )
-        report = {**result.to_json(), "placement": placement.to_json() if placement else None}
-        reports.append({"model": str(model), **report})
+        placement = placement_of(original, result, target)
+        reports.append({"model": str(model), **result.to_json(), "placement": placement.to_json()})
         if not as_json:
             for path in result.paths:
                 click.echo(str(path))
-            if placement is not None:
-                click.echo(
-                    f"{placement.edge_tpu} operators on the Edge TPU, {placement.cpu} on the CPU"
-                )
-            for finding in (*result.findings, *(placement.findings if placement else ())):
+            click.echo(
+                f"{placement.edge_tpu} operators on the Edge TPU, {placement.cpu} on the CPU"
+            )
+            for finding in (*result.findings, *placement.findings):
                 click.echo(f"{finding.severity} {finding.id}: {finding.message}")
     if as_json:
         import json

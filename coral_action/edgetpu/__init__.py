@@ -6,6 +6,7 @@ from coral_action.edgetpu.compiler import (
     compile_model,
     compiler_version,
     find_compiler,
+    placement_of,
 )
 from coral_action.edgetpu.cost import Cost, estimate
 from coral_action.edgetpu.diagnose import Diagnosis, diagnose
@@ -39,6 +40,7 @@ __all__ = [
     "find_compiler",
     "from_compiled",
     "parse_log",
+    "placement_of",
     "predict",
     "read_compiled",
     "same_program",

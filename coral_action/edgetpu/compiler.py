@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,11 @@ from coral_action.edgetpu.options import arguments, major_version, missing_optio
 from coral_action.edgetpu.outcome import outcome
 from coral_action.errors import CompilerError, ModelError, UsageError
 from coral_action.findings import Finding, Severity
+from coral_action.edgetpu.operators import Target
+from coral_action.edgetpu.placement import Placement, from_compiled
 from coral_action.isolation import ProgramResult, run_program
+
+from coral_action.tflite import TfliteModel, read_model
 
 if TYPE_CHECKING:
     from coral_action.config.edge_tpu_schema import EdgeTpuConfig
@@ -70,6 +75,7 @@ class Compiled:
     milliseconds: int | None = None  # the compiler's own count
     tries: tuple[Try, ...] = ()
     findings: tuple[Finding, ...] = ()
+    ends: tuple[str, ...] = ()  # tensors where the Edge TPU's part was told to end
     output: str = field(default="", repr=False)  # raw: fence it before it is printed in a workflow
 
     def to_json(self) -> dict[str, Any]:
@@ -84,6 +90,14 @@ class Compiled:
             "said": self.said.to_json() if self.said else None,
             "executables": [model.to_json() for model in self.models],
         }
+
+
+def placement_of(
+    original: TfliteModel, compiled: Compiled, target: Target | None = None
+) -> Placement:
+    """Where each operator of a compiled model went, segments and told ends included."""
+    files = [read_model(path) for path in compiled.paths]
+    return from_compiled(original, files, compiled.said, target, compiled.ends)
 
 
 def find_compiler(wanted: str | None, environment: Mapping[str, str]) -> Path | None:
@@ -117,6 +131,16 @@ def compiler_version(compiler: Path) -> str:
     Raises:
         CompilerError: if the program can't be started at all.
     """
+    try:
+        changed = compiler.stat().st_mtime_ns
+    except OSError:
+        changed = 0
+    return _version_of(compiler, changed)
+
+
+@lru_cache(maxsize=8)
+def _version_of(compiler: Path, changed: int) -> str:
+    """Asked once for each state of the program (`changed` is when it was last written)."""
     result = _start([str(compiler), "--version"], _VERSION_SECONDS)
     return parse_log(result.output).version or "unknown"
 
@@ -157,7 +181,7 @@ def compile_group(
                 _log_path(model).write_text(run.result.output, encoding="utf-8")
             known = _why_failed(run, models, config)
             if known is None:
-                return tuple(_keep(run, model, version, tries) for model in models)
+                return tuple(_keep(run, model, config, version, tries) for model in models)
             again = known.random and major_version(version) < 16 and len(tries) < config.tries
             if not again:
                 raise _error(known, run, config, tries, _log_path(models[0]))
@@ -282,11 +306,14 @@ def _telling_line(said: CompilerLog) -> str:
     return telling[0][:200] if telling else ""
 
 
-def _keep(run: _Run, model: Path, version: str, tries: Sequence[Try]) -> Compiled:
+def _keep(
+    run: _Run, model: Path, config: EdgeTpuConfig, version: str, tries: Sequence[Try]
+) -> Compiled:
     """Move a model's files beside it, and read them."""
     kept = [Path(shutil.move(path, model.parent / path.name)) for path in run.files(model)]
     names = {path.name for path in kept}
     said = [m for m in run.said.models if m.output and Path(m.output).name in names]
+    cut = len(run.said.searched) > 1 and run.said.cuts  # the last try is the one that compiled
     for item in said:
         item.rows = item.rows or _table(run.folder / f"{Path(str(item.output)).stem}.log")
     return Compiled(
@@ -300,6 +327,7 @@ def _keep(run: _Run, model: Path, version: str, tries: Sequence[Try]) -> Compile
         milliseconds=run.said.milliseconds,
         tries=tuple(tries),
         findings=tuple(_findings(run.said, tries)),
+        ends=(*config.intermediate_tensors, *(run.said.cuts[-1].split(",") if cut else ())),
         output=run.result.output,
     )
 

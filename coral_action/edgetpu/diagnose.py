@@ -74,6 +74,8 @@ class Diagnosis:
         effort = f"{self.runs} compiler runs, {self.seconds:.0f} s"
         if not self.reproducible and not self.complete:
             return f"the search ended before anything was found ({effort})"
+        if self.outcome == "zero_mapped":
+            return f"nothing fails, but nothing is mapped: `check` says why ({effort})"
         if not self.reproducible:
             return f"not reproducible: the model compiled this time ({effort})"
         found = "; ".join(str(culprit) for culprit in self.culprits)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from coral_action.edgetpu.executable import EDGE_TPU_OPERATOR
@@ -14,6 +14,8 @@ from coral_action.findings import Finding, Severity
 from coral_action.tflite import TfliteModel
 
 Place = Literal["edge_tpu", "cpu"]
+
+_ENDED = "the Edge TPU's part was told to end before it (intermediate_tensors or search_delegate)"
 
 
 @dataclass(frozen=True)
@@ -94,19 +96,29 @@ def predict(model: TfliteModel, target: Target | None = None) -> Placement:
 
 def from_compiled(
     original: TfliteModel,
-    compiled: TfliteModel,
+    compiled: TfliteModel | Sequence[TfliteModel],
     log: ModelLog | None = None,
     target: Target | None = None,
+    ends: Collection[str] = (),
 ) -> Placement:
     """The true placement: what the compiled file still computes with ordinary operators.
 
     An operator stayed on the CPU if its output tensor is still made by an ordinary operator of the
     compiled file, where tensors keep their names. With the compiler's own table (`log`), its words
     for the operator's kind are added to the reason, and a disagreement is a finding.
+
+    Args:
+        original: the int8 model.
+        compiled: the compiled file, or all segments of it.
+        log: what the compiler said of it.
+        target: for what it was compiled.
+        ends: tensors where the Edge TPU's part was told to end.
     """
+    files = [compiled] if isinstance(compiled, TfliteModel) else list(compiled)
     on_cpu = {
-        compiled.tensors[index].name
-        for operator in compiled.operators
+        file.tensors[index].name
+        for file in files
+        for operator in file.operators
         if operator.name != EDGE_TPU_OPERATOR
         for index in operator.outputs
     }
@@ -129,8 +141,11 @@ def from_compiled(
             continue
         told = words.get(operator.name.partition(":")[0], "")
         left = _left(operator.index, judged, original, ways, [])
+        inputs = {original.tensors[i].name for i in operator.inputs if i >= 0}
+        if left.rule == "CQ109" and not inputs.isdisjoint(ends):
+            left = replace(left, reason=_ENDED, advice="")
         placed.append(_with_words(left, told))
-    subgraphs = sum(operator.name == EDGE_TPU_OPERATOR for operator in compiled.operators)
+    subgraphs = sum(o.name == EDGE_TPU_OPERATOR for file in files for o in file.operators)
     found = tuple(placed)
     findings += _after_findings(found)
     if log is not None:
@@ -259,7 +274,4 @@ def _statuses(log: ModelLog | None) -> Mapping[str, str]:
 def _with_words(placed: OperatorPlacement, words: str) -> OperatorPlacement:
     if not words:
         return placed
-    reason = f'{placed.reason} (the compiler: "{words}")'
-    return OperatorPlacement(
-        placed.index, placed.name, placed.target, reason, placed.advice, placed.rule
-    )
+    return replace(placed, reason=f'{placed.reason} (the compiler: "{words}")')
