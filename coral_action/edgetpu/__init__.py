@@ -1,6 +1,7 @@
 """The Edge TPU: compile, read, predict, explain."""
 
 from coral_action.edgetpu.compiler import (
+    CompilationFailedError,
     Compiled,
     compile_group,
     compile_model,
@@ -9,7 +10,7 @@ from coral_action.edgetpu.compiler import (
     placement_of,
 )
 from coral_action.edgetpu.cost import Cost, estimate
-from coral_action.edgetpu.diagnose import Diagnosis, diagnose
+from coral_action.edgetpu.diagnose import Diagnosis, compile_or_diagnose, diagnose
 from coral_action.edgetpu.executable import CompiledModel, read_compiled, same_program
 from coral_action.edgetpu.log import CompilerLog, ModelLog, parse_log
 from coral_action.edgetpu.operators import Target
@@ -22,6 +23,7 @@ from coral_action.edgetpu.placement import (
 )
 
 __all__ = [
+    "CompilationFailedError",
     "Compiled",
     "CompiledModel",
     "CompilerLog",
@@ -33,6 +35,7 @@ __all__ = [
     "Target",
     "compile_group",
     "compile_model",
+    "compile_or_diagnose",
     "compiler_version",
     "diagnose",
     "disagreements",

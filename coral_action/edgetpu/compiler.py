@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 from coral_action.edgetpu.executable import CompiledModel, read_compiled
 from coral_action.edgetpu.failures import Failure, explain
 from coral_action.edgetpu.log import CompilerLog, ModelLog, Row, parse_log
+from coral_action.edgetpu.operators import Target
 from coral_action.edgetpu.options import arguments, major_version, missing_options
 from coral_action.edgetpu.outcome import outcome
+from coral_action.edgetpu.placement import Placement, from_compiled
 from coral_action.errors import CompilerError, ModelError, UsageError
 from coral_action.findings import Finding, Severity
-from coral_action.edgetpu.operators import Target
-from coral_action.edgetpu.placement import Placement, from_compiled
 from coral_action.isolation import ProgramResult, run_program
-
 from coral_action.tflite import TfliteModel, read_model
 
 if TYPE_CHECKING:
@@ -149,7 +148,8 @@ def compile_model(compiler: Path, model: Path, config: EdgeTpuConfig) -> Compile
     """Compile an int8 .tflite; the files go beside it: NAME_edgetpu.tflite, NAME_edgetpu.log.
 
     Raises:
-        CompilerError: if it fails, takes too long, leaves no file, or maps nothing.
+        CompilationFailedError: if it fails, takes too long, leaves no file, or maps nothing.
+        CompilerError: if it can't be started, or lacks an option.
     """
     return compile_group(compiler, [model], config)[0]
 
@@ -162,7 +162,8 @@ def compile_group(
     Each one's files go beside it.
 
     Raises:
-        CompilerError: if it fails for one of them.
+        CompilationFailedError: if it fails for one of them.
+        CompilerError: if it can't be started, or lacks an option.
     """
     version = compiler_version(compiler)
     if missing := missing_options(config, version):
@@ -274,9 +275,27 @@ def _why_failed(run: _Run, models: Sequence[Path], config: EdgeTpuConfig) -> Fai
     return None if all(mapped) else ZERO_MAPPED
 
 
+class CompilationFailedError(CompilerError):
+    """The compiler ran and failed; `failure` says what is known about the way it did."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        failure: Failure,
+        tries: Sequence[Try],
+        hint: str = "",
+        details: str = "",
+        findings: Sequence[Finding] = (),
+    ) -> None:
+        super().__init__(message, hint=hint, details=details, findings=findings)
+        self.failure = failure
+        self.tries = tuple(tries)
+
+
 def _error(
     known: Failure, run: _Run, config: EdgeTpuConfig, tries: Sequence[Try], log: Path
-) -> CompilerError:
+) -> CompilationFailedError:
     message = f"edgetpu_compiler failed: {known.message}"
     telling = _telling_line(run.said)
     if telling and known.outcome != "zero_mapped":
@@ -291,8 +310,10 @@ def _error(
         f"the Edge TPU compiler failed: {known.message}; known causes: {known.causes}",
         known.fix,
     )
-    return CompilerError(
+    return CompilationFailedError(
         message,
+        failure=known,
+        tries=tries,
         hint=f"{known.fix}; its whole output is in {log.name}",
         details=run.result.output,
         findings=[finding],

@@ -14,6 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coral_action.edgetpu.compiler import (
+    CompilationFailedError,
+    Compiled,
+    compile_group,
+    compiler_version,
+)
 from coral_action.edgetpu.cut import cut
 from coral_action.edgetpu.failures import Failure, known_failure
 from coral_action.edgetpu.fault_search import Fault, FaultSearch, Operators, OutOfBudgetError
@@ -31,6 +37,8 @@ if TYPE_CHECKING:
 MAX_RUNS = 40
 _MOST_AT_ONCE = 4
 _LISTED = 4
+# Failures of the model as a whole, about which its parts tell nothing new.
+_SAID_ENOUGH = ("zero_mapped", "not_quantized", "not_parsed", "bad_arguments")
 
 
 @dataclass(frozen=True)
@@ -160,6 +168,32 @@ def diagnose(
         seconds=time.monotonic() - began,
         culprits=tuple(_culprit(fault, view, target) for fault in found.faults),
     )
+
+
+def compile_or_diagnose(
+    compiler: Path, models: Sequence[Path], config: EdgeTpuConfig
+) -> tuple[Compiled, ...]:
+    """Compile; where that fails, say which operator makes it fail (`config.diagnose`).
+
+    Raises:
+        CompilationFailedError: with the diagnosis in message and findings, for a single model
+            whose failure parts of it can tell more about.
+        CompilerError: if the compiler can't be started, or lacks an option.
+    """
+    try:
+        return compile_group(compiler, models, config)
+    except CompilationFailedError as error:
+        if not config.diagnose or len(models) > 1 or error.failure.outcome in _SAID_ENOUGH:
+            raise
+        found = diagnose(compiler, models[0], config, version=compiler_version(compiler))
+        raise CompilationFailedError(
+            f"{error.message}; {found.summary}",
+            failure=error.failure,
+            tries=error.tries,
+            hint=error.hint,
+            details=error.details,
+            findings=[*error.findings, *found.findings()],
+        ) from error
 
 
 class _Runs:

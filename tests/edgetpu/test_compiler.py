@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -284,3 +285,20 @@ def test_the_token_is_not_in_the_compilers_environment(
     assert "PATH=" in caught.value.details
     assert "ghs_secret" not in caught.value.details
     assert os.environ["GITHUB_TOKEN"] == "ghs_secret"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"segments": 1},
+        {"min_runtime_version": 9},
+        {"tries": 0},
+        {"segments": 2, "group": "pair"},
+        {"segments": 2, "intermediate_tensors": ["t1"]},
+        {"delegate_search_step": 0},
+        {"unknown": 1},
+    ],
+)
+def test_options_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        EdgeTpuConfig(**wrong)

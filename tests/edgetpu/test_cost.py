@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,9 @@ from coral_action.edgetpu import from_compiled, predict, read_compiled
 from coral_action.edgetpu.cost import BENCHMARKS, CACHE_BYTES, benchmark_milliseconds, estimate
 from coral_action.tflite import read_model
 from edgetpu.graphs import Graph
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "fakes"))
+import edgetpu_package as package
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +80,19 @@ def test_the_latency_says_its_range(compiled: Path) -> None:
     assert latency is not None
     assert latency.source == "benchmarks"
     assert 0 < latency.low < latency.milliseconds < 2.4 < latency.high
+
+
+def test_cycles_of_the_executable_are_used_where_it_has_them() -> None:
+    """Compilers before 16.0 fill them in: 458,040 cycles are 0.9 ms at 500 MHz."""
+    graph = Graph()
+    data, out = graph.input("in", (1, 4)), graph.tensor("out", (1, 4))
+    graph.operator("RELU", [data], [out])
+    model = read_model(graph.output(out).bytes())
+    options = package.custom_options([package.executable(2, b"", 1, [], [], cycles=458_040)], 12)
+    operator = replace(model.operators[0], name="CUSTOM:edgetpu-custom-op", custom_options=options)
+    compiled = read_compiled(replace(model, operators=(operator,)))
+    assert compiled.estimated_cycles == 458_040
+    latency = estimate(model, predict(model), [compiled]).latency
+    assert latency is not None
+    assert latency.source == "executable"
+    assert latency.milliseconds == pytest.approx(1.7 + 0.916, abs=0.01)
