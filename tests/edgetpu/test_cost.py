@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from coral_action.edgetpu import from_compiled, predict, read_compiled
 from coral_action.edgetpu.cost import BENCHMARKS, CACHE_BYTES, benchmark_milliseconds, estimate
+from coral_action.edgetpu.operators.quality import LARGEST_PASSED
 from coral_action.tflite import read_model
 from edgetpu.graphs import Graph
 
@@ -96,3 +98,9 @@ def test_cycles_of_the_executable_are_used_where_it_has_them() -> None:
     assert latency is not None
     assert latency.source == "executable"
     assert latency.milliseconds == pytest.approx(1.7 + 0.916, abs=0.01)
+
+
+def test_the_largest_activation_seen_to_compile_is_that_of_the_study(corpus: Path) -> None:
+    study = json.loads((corpus / "corpus" / "large_activation_v1.json").read_text())
+    passed = max(entry["max_activation_bytes"] for entry in study if entry["compiled"])
+    assert passed == LARGEST_PASSED
