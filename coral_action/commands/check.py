@@ -41,10 +41,15 @@ def check(
 
     Example: coral-quantize check mobilenet_int8.tflite
     """
-    from coral_action.edgetpu import Target, estimate, predict
+    from coral_action.edgetpu import EDGE_TPU_OPERATOR, Target, estimate, predict
+    from coral_action.errors import UsageError
     from coral_action.tflite import read_model
 
     graph = read_model(model)
+    if any(operator.name == EDGE_TPU_OPERATOR for operator in graph.operators):
+        raise UsageError(
+            f"{model} is compiled already", hint="`coral-quantize inspect` says what it holds"
+        )
     placement = predict(graph, Target(min_runtime_version, multiple_subgraphs))
     cost = estimate(graph, placement)
     shown = [

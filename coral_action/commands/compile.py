@@ -41,7 +41,7 @@ def compile_(
     import os
 
     from coral_action.config.edge_tpu_schema import EdgeTpuConfig
-    from coral_action.edgetpu import Target, compile_or_diagnose, find_compiler, placement_of
+    from coral_action.edgetpu import compile_or_diagnose, find_compiler, placement_of, target_of
     from coral_action.errors import UsageError
     from coral_action.tflite import read_model
 
@@ -65,10 +65,9 @@ def compile_(
     if segments is not None and len(models) > 1:
         raise UsageError("segments are for one model", hint="compile one model at a time")
     results = compile_or_diagnose(program, models, config)
-    target = Target(min_runtime_version or Target().min_runtime_version, multiple_subgraphs)
     reports = []
     for model, original, result in zip(models, originals, results, strict=True):
-        placement = placement_of(original, result, target)
+        placement = placement_of(original, result, target_of(config))
         reports.append({"model": str(model), **result.to_json(), "placement": placement.to_json()})
         if not as_json:
             for path in result.paths:

@@ -11,9 +11,15 @@ from coral_action.edgetpu.compiler import (
 )
 from coral_action.edgetpu.cost import Cost, estimate
 from coral_action.edgetpu.diagnose import Diagnosis, compile_or_diagnose, diagnose
-from coral_action.edgetpu.executable import CompiledModel, read_compiled, same_program
+from coral_action.edgetpu.executable import (
+    EDGE_TPU_OPERATOR,
+    CompiledModel,
+    read_compiled,
+    same_program,
+)
 from coral_action.edgetpu.log import CompilerLog, ModelLog, parse_log
 from coral_action.edgetpu.operators import Target
+from coral_action.edgetpu.options import target_of
 from coral_action.edgetpu.placement import (
     OperatorPlacement,
     Placement,
@@ -23,6 +29,7 @@ from coral_action.edgetpu.placement import (
 )
 
 __all__ = [
+    "EDGE_TPU_OPERATOR",
     "CompilationFailedError",
     "Compiled",
     "CompiledModel",
@@ -47,4 +54,5 @@ __all__ = [
     "predict",
     "read_compiled",
     "same_program",
+    "target_of",
 ]

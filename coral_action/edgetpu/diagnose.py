@@ -25,7 +25,7 @@ from coral_action.edgetpu.failures import Failure, known_failure
 from coral_action.edgetpu.fault_search import Fault, FaultSearch, Operators, OutOfBudgetError
 from coral_action.edgetpu.log import parse_log
 from coral_action.edgetpu.operators import Effect, Target, View, judge
-from coral_action.edgetpu.options import arguments
+from coral_action.edgetpu.options import arguments, target_of
 from coral_action.edgetpu.outcome import NOTHING_SAID, outcome
 from coral_action.findings import Finding, Severity
 from coral_action.isolation import run_program
@@ -158,7 +158,7 @@ def diagnose(
             len(view.operators), lambda parts: runs.fail(parts, pool), workers, max_runs
         )
         found = search.run()
-    target = Target(config.min_runtime_version or Target().min_runtime_version)
+    target = target_of(config)
     return Diagnosis(
         outcome=runs.outcome,
         failure=known_failure(runs.outcome) if found.reproducible else None,

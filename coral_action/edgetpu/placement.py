@@ -78,13 +78,16 @@ def predict(model: TfliteModel, target: Target | None = None) -> Placement:
     target = target or Target()
     judged = [judge(View(operator, model, target)) for operator in model.operators]
     refusing = [i for i, found in enumerate(judged) if _with(found, Effect.REFUSED)]
-    mappable = [not _stopping(found) for found in judged]
+    ended = _ended(model, target.ends)
+    mappable = [not _stopping(found) and i not in ended for i, found in enumerate(judged)]
     parts = [part for part in partition(model.operators, mappable) if part.mapped]
     chosen = parts if target.multiple_subgraphs else parts[:1]
     mapped = set() if refusing else {index for part in chosen for index in part.operators}
     placed = tuple(
         OperatorPlacement(operator.index, operator.name, "edge_tpu")
         if operator.index in mapped
+        else _told_to_end(operator.index, model)
+        if operator.index in ended and not refusing and not _stopping(judged[operator.index])
         else _left(operator.index, judged[operator.index], model, (mappable,), refusing)
         for operator in model.operators
     )
@@ -92,6 +95,20 @@ def predict(model: TfliteModel, target: Target | None = None) -> Placement:
     findings += _after_findings(placed)
     subgraphs = 0 if refusing else len(chosen)
     return Placement("predicted", placed, subgraphs, tuple(findings), bool(refusing))
+
+
+def _ended(model: TfliteModel, ends: Collection[str]) -> set[int]:
+    """Operators that read a tensor where the Edge TPU's part is told to end."""
+    names = set(ends)
+    return {
+        operator.index
+        for operator in model.operators
+        if any(i >= 0 and model.tensors[i].name in names for i in operator.inputs)
+    }
+
+
+def _told_to_end(index: int, model: TfliteModel) -> OperatorPlacement:
+    return OperatorPlacement(index, model.operators[index].name, "cpu", _ENDED, rule="CQ109")
 
 
 def from_compiled(
@@ -128,6 +145,7 @@ def from_compiled(
     ]
     target = target or Target()
     words = _statuses(log)
+    ended = _ended(original, ends or target.ends)
     placed = []
     findings: list[Finding] = []
     judgements = [judge(View(operator, original, target)) for operator in original.operators]
@@ -141,9 +159,8 @@ def from_compiled(
             continue
         told = words.get(operator.name.partition(":")[0], "")
         left = _left(operator.index, judged, original, ways, [])
-        inputs = {original.tensors[i].name for i in operator.inputs if i >= 0}
-        if left.rule == "CQ109" and not inputs.isdisjoint(ends):
-            left = replace(left, reason=_ENDED, advice="")
+        if left.rule == "CQ109" and operator.index in ended:
+            left = _told_to_end(operator.index, original)
         placed.append(_with_words(left, told))
     subgraphs = sum(o.name == EDGE_TPU_OPERATOR for file in files for o in file.operators)
     found = tuple(placed)
