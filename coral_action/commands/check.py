@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from coral_action.edgetpu import Placement
+    from coral_action.findings import Finding
+
+_LISTED = 4  # operators named on one line
 
 
 @click.command()
@@ -34,10 +41,15 @@ def check(
 
     Example: coral-quantize check mobilenet_int8.tflite
     """
-    from coral_action.edgetpu import Target, estimate, predict
+    from coral_action.edgetpu import EDGE_TPU_OPERATOR, Target, estimate, predict
+    from coral_action.errors import UsageError
     from coral_action.tflite import read_model
 
     graph = read_model(model)
+    if any(operator.name == EDGE_TPU_OPERATOR for operator in graph.operators):
+        raise UsageError(
+            f"{model} is compiled already", hint="`coral-quantize inspect` says what it holds"
+        )
     placement = predict(graph, Target(min_runtime_version, multiple_subgraphs))
     cost = estimate(graph, placement)
     shown = [
@@ -54,13 +66,12 @@ def check(
         click.echo(json.dumps(report, indent=2))
         return
     click.echo(f"{model}: {_headline(placement.edge_tpu, placement.cpu, placement.refused)}")
-    for operator in placement.operators:
-        if operator.target == "cpu":
-            click.echo(f"  cpu  {operator.index:>4} {operator.name:<24} {operator.reason}")
-            click.echo(f"            {operator.advice}") if operator.advice else None
+    for line in (*_refusals(shown), *_left(placement)):
+        click.echo(line)
     click.echo(
-        f"parameters {cost.parameter_bytes:,} bytes (8 MiB fit on the chip), largest activation "
-        f"{cost.largest_activation_bytes:,} bytes, {cost.macs / 1e6:,.0f} million multiply-adds"
+        f"on the Edge TPU: {cost.parameter_bytes:,} bytes of parameters (8 MiB fit on the chip), "
+        f"{cost.macs / 1e6:,.0f} million multiply-adds; largest activation "
+        f"{cost.largest_activation_bytes:,} bytes"
     )
     if cost.latency:
         click.echo(
@@ -69,9 +80,9 @@ def check(
         )
     listed = {f"{o.name} (operator {o.index})" for o in placement.operators if o.target == "cpu"}
     for finding in shown:
-        if finding.operator not in listed or finding.id == "CQ108":
+        if finding.operator not in listed:
             click.echo(f"{finding.severity} {finding.id}: {finding.message}")
-            click.echo(f"            {finding.advice}") if finding.advice else None
+            click.echo(f"    {finding.advice}") if finding.advice else None
 
 
 def _plain(values: dict[str, object]) -> dict[str, object]:
@@ -83,3 +94,27 @@ def _headline(edge_tpu: int, cpu: int, refused: bool) -> str:
         return "the compiler would refuse this file"
     where = f"{edge_tpu} of {edge_tpu + cpu} operators are expected on the Edge TPU"
     return where if cpu else f"all {edge_tpu} operators are expected on the Edge TPU"
+
+
+def _refusals(findings: list[Finding]) -> list[str]:
+    """What makes the compiler refuse the file comes first."""
+    lines = []
+    for finding in findings:
+        if finding.severity == "error":
+            lines += [f"  error {finding.id}: {finding.message}", f"        {finding.advice}"]
+    return lines
+
+
+def _left(placement: Placement) -> list[str]:
+    """What stays on the CPU; operators that stay for the same reason share a line."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for operator in placement.operators:
+        if operator.target == "cpu":
+            why = (operator.reason, operator.advice)
+            groups.setdefault(why, []).append(f"{operator.index} {operator.name}")
+    lines = []
+    for (reason, advice), names in groups.items():
+        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+        lines.append(f"  cpu   {', '.join(names[:_LISTED])}{more}: {reason}")
+        lines += [f"        {advice}"] if advice else []
+    return lines

@@ -41,8 +41,8 @@ def compile_(
     import os
 
     from coral_action.config.edge_tpu_schema import EdgeTpuConfig
-    from coral_action.edgetpu import compile_group, find_compiler, from_compiled
-    from coral_action.errors import CompilerError, UsageError
+    from coral_action.edgetpu import compile_or_diagnose, find_compiler, placement_of, target_of
+    from coral_action.errors import UsageError
     from coral_action.tflite import read_model
 
     originals = [read_model(model) for model in models]
@@ -58,54 +58,26 @@ def compile_(
             search_delegate=search_delegate,
             delegate_search_step=delegate_search_step,
             intermediate_tensors=list(tensors),
+            diagnose=diagnose,
         )
     except ValueError as error:  # pydantic's, which names every problem in its own lines
         raise UsageError(str(error).splitlines()[-1].strip() or "wrong options") from error
     if segments is not None and len(models) > 1:
         raise UsageError("segments are for one model", hint="compile one model at a time")
-    try:
-        results = compile_group(program, models, config)
-    except CompilerError as error:
-        if diagnose and len(models) == 1:
-            raise _diagnosed(error, program, models[0], config) from error
-        raise
+    results = compile_or_diagnose(program, models, config)
     reports = []
     for model, original, result in zip(models, originals, results, strict=True):
-        placement = (
-            from_compiled(original, read_model(result.path), result.said)
-            if len(result.paths) == 1
-            else None
-        )
-        report = {**result.to_json(), "placement": placement.to_json() if placement else None}
-        reports.append({"model": str(model), **report})
+        placement = placement_of(original, result, target_of(config))
+        reports.append({"model": str(model), **result.to_json(), "placement": placement.to_json()})
         if not as_json:
             for path in result.paths:
                 click.echo(str(path))
-            if placement is not None:
-                click.echo(
-                    f"{placement.edge_tpu} operators on the Edge TPU, {placement.cpu} on the CPU"
-                )
-            for finding in (*result.findings, *(placement.findings if placement else ())):
+            click.echo(
+                f"{placement.edge_tpu} operators on the Edge TPU, {placement.cpu} on the CPU"
+            )
+            for finding in (*result.findings, *placement.findings):
                 click.echo(f"{finding.severity} {finding.id}: {finding.message}")
     if as_json:
         import json
 
         click.echo(json.dumps(reports, indent=2))
-
-
-def _diagnosed(error: Exception, program: Path, model: Path, config: object) -> Exception:
-    """The same error, with what the search for its cause came to."""
-    from coral_action.config.edge_tpu_schema import EdgeTpuConfig
-    from coral_action.edgetpu import compiler_version
-    from coral_action.edgetpu import diagnose as find
-    from coral_action.errors import CompilerError
-
-    if not isinstance(error, CompilerError) or not isinstance(config, EdgeTpuConfig):
-        return error
-    found = find(program, model, config, version=compiler_version(program))
-    return CompilerError(
-        f"{error.message}; {found.summary}",
-        hint=error.hint,
-        details=error.details,
-        findings=[*error.findings, *found.findings()],
-    )

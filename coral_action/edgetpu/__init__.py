@@ -1,17 +1,25 @@
 """The Edge TPU: compile, read, predict, explain."""
 
 from coral_action.edgetpu.compiler import (
+    CompilationFailedError,
     Compiled,
     compile_group,
     compile_model,
     compiler_version,
     find_compiler,
+    placement_of,
 )
 from coral_action.edgetpu.cost import Cost, estimate
-from coral_action.edgetpu.diagnose import Diagnosis, diagnose
-from coral_action.edgetpu.executable import CompiledModel, read_compiled, same_program
+from coral_action.edgetpu.diagnose import Diagnosis, compile_or_diagnose, diagnose
+from coral_action.edgetpu.executable import (
+    EDGE_TPU_OPERATOR,
+    CompiledModel,
+    read_compiled,
+    same_program,
+)
 from coral_action.edgetpu.log import CompilerLog, ModelLog, parse_log
 from coral_action.edgetpu.operators import Target
+from coral_action.edgetpu.options import target_of
 from coral_action.edgetpu.placement import (
     OperatorPlacement,
     Placement,
@@ -21,6 +29,8 @@ from coral_action.edgetpu.placement import (
 )
 
 __all__ = [
+    "EDGE_TPU_OPERATOR",
+    "CompilationFailedError",
     "Compiled",
     "CompiledModel",
     "CompilerLog",
@@ -32,6 +42,7 @@ __all__ = [
     "Target",
     "compile_group",
     "compile_model",
+    "compile_or_diagnose",
     "compiler_version",
     "diagnose",
     "disagreements",
@@ -39,7 +50,9 @@ __all__ = [
     "find_compiler",
     "from_compiled",
     "parse_log",
+    "placement_of",
     "predict",
     "read_compiled",
     "same_program",
+    "target_of",
 ]

@@ -8,17 +8,21 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coral_action.edgetpu.executable import CompiledModel, read_compiled
 from coral_action.edgetpu.failures import Failure, explain
 from coral_action.edgetpu.log import CompilerLog, ModelLog, Row, parse_log
+from coral_action.edgetpu.operators import Target
 from coral_action.edgetpu.options import arguments, major_version, missing_options
 from coral_action.edgetpu.outcome import outcome
+from coral_action.edgetpu.placement import Placement, from_compiled
 from coral_action.errors import CompilerError, ModelError, UsageError
 from coral_action.findings import Finding, Severity
 from coral_action.isolation import ProgramResult, run_program
+from coral_action.tflite import TfliteModel, read_model
 
 if TYPE_CHECKING:
     from coral_action.config.edge_tpu_schema import EdgeTpuConfig
@@ -70,6 +74,7 @@ class Compiled:
     milliseconds: int | None = None  # the compiler's own count
     tries: tuple[Try, ...] = ()
     findings: tuple[Finding, ...] = ()
+    ends: tuple[str, ...] = ()  # tensors where the Edge TPU's part was told to end
     output: str = field(default="", repr=False)  # raw: fence it before it is printed in a workflow
 
     def to_json(self) -> dict[str, Any]:
@@ -84,6 +89,14 @@ class Compiled:
             "said": self.said.to_json() if self.said else None,
             "executables": [model.to_json() for model in self.models],
         }
+
+
+def placement_of(
+    original: TfliteModel, compiled: Compiled, target: Target | None = None
+) -> Placement:
+    """Where each operator of a compiled model went, segments and told ends included."""
+    files = [read_model(path) for path in compiled.paths]
+    return from_compiled(original, files, compiled.said, target, compiled.ends)
 
 
 def find_compiler(wanted: str | None, environment: Mapping[str, str]) -> Path | None:
@@ -117,6 +130,16 @@ def compiler_version(compiler: Path) -> str:
     Raises:
         CompilerError: if the program can't be started at all.
     """
+    try:
+        changed = compiler.stat().st_mtime_ns
+    except OSError:
+        changed = 0
+    return _version_of(compiler, changed)
+
+
+@lru_cache(maxsize=8)
+def _version_of(compiler: Path, changed: int) -> str:
+    """Asked once for each state of the program (`changed` is when it was last written)."""
     result = _start([str(compiler), "--version"], _VERSION_SECONDS)
     return parse_log(result.output).version or "unknown"
 
@@ -125,7 +148,8 @@ def compile_model(compiler: Path, model: Path, config: EdgeTpuConfig) -> Compile
     """Compile an int8 .tflite; the files go beside it: NAME_edgetpu.tflite, NAME_edgetpu.log.
 
     Raises:
-        CompilerError: if it fails, takes too long, leaves no file, or maps nothing.
+        CompilationFailedError: if it fails, takes too long, leaves no file, or maps nothing.
+        CompilerError: if it can't be started, or lacks an option.
     """
     return compile_group(compiler, [model], config)[0]
 
@@ -138,7 +162,8 @@ def compile_group(
     Each one's files go beside it.
 
     Raises:
-        CompilerError: if it fails for one of them.
+        CompilationFailedError: if it fails for one of them.
+        CompilerError: if it can't be started, or lacks an option.
     """
     version = compiler_version(compiler)
     if missing := missing_options(config, version):
@@ -157,7 +182,7 @@ def compile_group(
                 _log_path(model).write_text(run.result.output, encoding="utf-8")
             known = _why_failed(run, models, config)
             if known is None:
-                return tuple(_keep(run, model, version, tries) for model in models)
+                return tuple(_keep(run, model, config, version, tries) for model in models)
             again = known.random and major_version(version) < 16 and len(tries) < config.tries
             if not again:
                 raise _error(known, run, config, tries, _log_path(models[0]))
@@ -250,9 +275,27 @@ def _why_failed(run: _Run, models: Sequence[Path], config: EdgeTpuConfig) -> Fai
     return None if all(mapped) else ZERO_MAPPED
 
 
+class CompilationFailedError(CompilerError):
+    """The compiler ran and failed; `failure` says what is known about the way it did."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        failure: Failure,
+        tries: Sequence[Try],
+        hint: str = "",
+        details: str = "",
+        findings: Sequence[Finding] = (),
+    ) -> None:
+        super().__init__(message, hint=hint, details=details, findings=findings)
+        self.failure = failure
+        self.tries = tuple(tries)
+
+
 def _error(
     known: Failure, run: _Run, config: EdgeTpuConfig, tries: Sequence[Try], log: Path
-) -> CompilerError:
+) -> CompilationFailedError:
     message = f"edgetpu_compiler failed: {known.message}"
     telling = _telling_line(run.said)
     if telling and known.outcome != "zero_mapped":
@@ -267,8 +310,10 @@ def _error(
         f"the Edge TPU compiler failed: {known.message}; known causes: {known.causes}",
         known.fix,
     )
-    return CompilerError(
+    return CompilationFailedError(
         message,
+        failure=known,
+        tries=tries,
         hint=f"{known.fix}; its whole output is in {log.name}",
         details=run.result.output,
         findings=[finding],
@@ -282,11 +327,14 @@ def _telling_line(said: CompilerLog) -> str:
     return telling[0][:200] if telling else ""
 
 
-def _keep(run: _Run, model: Path, version: str, tries: Sequence[Try]) -> Compiled:
+def _keep(
+    run: _Run, model: Path, config: EdgeTpuConfig, version: str, tries: Sequence[Try]
+) -> Compiled:
     """Move a model's files beside it, and read them."""
     kept = [Path(shutil.move(path, model.parent / path.name)) for path in run.files(model)]
     names = {path.name for path in kept}
     said = [m for m in run.said.models if m.output and Path(m.output).name in names]
+    cut = len(run.said.searched) > 1 and run.said.cuts  # the last try is the one that compiled
     for item in said:
         item.rows = item.rows or _table(run.folder / f"{Path(str(item.output)).stem}.log")
     return Compiled(
@@ -300,6 +348,7 @@ def _keep(run: _Run, model: Path, version: str, tries: Sequence[Try]) -> Compile
         milliseconds=run.said.milliseconds,
         tries=tuple(tries),
         findings=tuple(_findings(run.said, tries)),
+        ends=(*config.intermediate_tensors, *(run.said.cuts[-1].split(",") if cut else ())),
         output=run.result.output,
     )
 

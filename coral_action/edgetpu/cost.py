@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from coral_action.edgetpu.executable import CompiledModel
+from coral_action.edgetpu.operators.quality import LARGEST_PASSED, activation_bytes
 from coral_action.edgetpu.placement import Placement
 from coral_action.findings import Finding, Severity
 from coral_action.tflite import Operator, TfliteModel
@@ -98,6 +99,7 @@ class Cost:
         plain = {k: v for k, v in vars(self).items() if k != "latency"}
         return {
             **plain,
+            "largest_activation_seen_to_compile": LARGEST_PASSED,
             "transfer_bytes": self.transfer_bytes,
             "transfer_ms": {k: round(v, 3) for k, v in self.transfer_milliseconds().items()},
             "latency_ms": self.latency.to_json() if self.latency else None,
@@ -171,7 +173,7 @@ def _bytes(shape: Iterable[int]) -> int:
 
 
 def _largest_activation(model: TfliteModel) -> tuple[int, str]:
-    sizes = [(_bytes(t.shape), t.name) for t in model.tensors if not t.is_constant]
+    sizes = [(activation_bytes(t), t.name) for t in model.tensors if not t.is_constant]
     return max(sizes, default=(0, ""))
 
 

@@ -14,12 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coral_action.edgetpu.compiler import (
+    CompilationFailedError,
+    Compiled,
+    compile_group,
+    compiler_version,
+)
 from coral_action.edgetpu.cut import cut
 from coral_action.edgetpu.failures import Failure, known_failure
 from coral_action.edgetpu.fault_search import Fault, FaultSearch, Operators, OutOfBudgetError
 from coral_action.edgetpu.log import parse_log
 from coral_action.edgetpu.operators import Effect, Target, View, judge
-from coral_action.edgetpu.options import arguments
+from coral_action.edgetpu.options import arguments, target_of
 from coral_action.edgetpu.outcome import NOTHING_SAID, outcome
 from coral_action.findings import Finding, Severity
 from coral_action.isolation import run_program
@@ -31,6 +37,8 @@ if TYPE_CHECKING:
 MAX_RUNS = 40
 _MOST_AT_ONCE = 4
 _LISTED = 4
+# Failures of the model as a whole, about which its parts tell nothing new.
+_SAID_ENOUGH = ("zero_mapped", "not_quantized", "not_parsed", "bad_arguments")
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,8 @@ class Diagnosis:
         effort = f"{self.runs} compiler runs, {self.seconds:.0f} s"
         if not self.reproducible and not self.complete:
             return f"the search ended before anything was found ({effort})"
+        if self.outcome == "zero_mapped":
+            return f"nothing fails, but nothing is mapped: `check` says why ({effort})"
         if not self.reproducible:
             return f"not reproducible: the model compiled this time ({effort})"
         found = "; ".join(str(culprit) for culprit in self.culprits)
@@ -148,7 +158,7 @@ def diagnose(
             len(view.operators), lambda parts: runs.fail(parts, pool), workers, max_runs
         )
         found = search.run()
-    target = Target(config.min_runtime_version or Target().min_runtime_version)
+    target = target_of(config)
     return Diagnosis(
         outcome=runs.outcome,
         failure=known_failure(runs.outcome) if found.reproducible else None,
@@ -158,6 +168,32 @@ def diagnose(
         seconds=time.monotonic() - began,
         culprits=tuple(_culprit(fault, view, target) for fault in found.faults),
     )
+
+
+def compile_or_diagnose(
+    compiler: Path, models: Sequence[Path], config: EdgeTpuConfig
+) -> tuple[Compiled, ...]:
+    """Compile; where that fails, say which operator makes it fail (`config.diagnose`).
+
+    Raises:
+        CompilationFailedError: with the diagnosis in message and findings, for a single model
+            whose failure parts of it can tell more about.
+        CompilerError: if the compiler can't be started, or lacks an option.
+    """
+    try:
+        return compile_group(compiler, models, config)
+    except CompilationFailedError as error:
+        if not config.diagnose or len(models) > 1 or error.failure.outcome in _SAID_ENOUGH:
+            raise
+        found = diagnose(compiler, models[0], config, version=compiler_version(compiler))
+        raise CompilationFailedError(
+            f"{error.message}; {found.summary}",
+            failure=error.failure,
+            tries=error.tries,
+            hint=error.hint,
+            details=error.details,
+            findings=[*error.findings, *found.findings()],
+        ) from error
 
 
 class _Runs:

@@ -118,6 +118,7 @@ class CompilerLog:
     cuts: list[str] = field(default_factory=list)  # its "Intermediate tensors", one text a try
     messages: list[str] = field(default_factory=list)  # errors, and how it ended
     partly_mapped: bool = False  # it said that not all operators are supported
+    has_table: bool = False
     together: bool = False  # several models were compiled together
     unknown: list[str] = field(default_factory=list)
     surrounding: list[str] = field(default_factory=list)
@@ -154,6 +155,7 @@ _VERSION = re.compile(r"^Edge TPU Compiler version (\S+)$")
 _COMPILED = re.compile(r"^Models? compiled successfully in (\d+) ms[.!]?$")
 _HEADER = re.compile(r"^Operator\s+Count\s+Status$")
 _ROW = re.compile(r"^([A-Z][A-Z0-9_]*)\s+(\d+)\s+(\S.*)$")
+_FILE = re.compile(r"\.(tflite|lite|tfl)$")
 _TRY = re.compile(r"^Try to compile segment with (\d+) ops$")
 _TIMER = re.compile(r"^Started a compilation timeout timer of \d+ seconds?\.$")
 _SEARCH = re.compile(r"^Searching for valid delegate with step \d+$")
@@ -212,6 +214,8 @@ def _field(line: str, log: CompilerLog) -> bool:
     value = value.strip()
     if not colon or not value:
         return False
+    if key in ("Input", "Output") and not _FILE.search(value):
+        return False  # another program's words around a recording
     if key in ("Input model", "Input"):
         log.models.append(ModelLog(input=value))
         return True
@@ -229,9 +233,11 @@ def _field(line: str, log: CompilerLog) -> bool:
 
 def _table(line: str, log: CompilerLog) -> bool:
     if _HEADER.match(line):
+        log.has_table = True
         return True
     match = _ROW.match(line)
-    if match is None:
+    # Outside of a table only a status that is known makes a row: "GPU 2 cores" is none.
+    if match is None or not (log.has_table or match[3].strip() in STATUSES):
         return False
     _current(log).rows.append(Row(match[1], int(match[2]), match[3].strip()))
     return True

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from coral_action.edgetpu.operators import NEWEST_RUNTIME, Target
+
 if TYPE_CHECKING:
     from coral_action.config.edge_tpu_schema import EdgeTpuConfig
 
@@ -37,6 +39,15 @@ def arguments(config: EdgeTpuConfig, version: str, models: int = 1) -> list[str]
         if config.search_delegate:
             chosen += ["-d", "-k", str(config.delegate_search_step)]
     return chosen
+
+
+def target_of(config: EdgeTpuConfig) -> Target:
+    """What the options mean for a prediction."""
+    return Target(
+        config.min_runtime_version or NEWEST_RUNTIME,
+        config.multiple_subgraphs,
+        tuple(config.intermediate_tensors),
+    )
 
 
 def missing_options(config: EdgeTpuConfig, version: str) -> Sequence[str]:

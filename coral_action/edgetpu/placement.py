@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from coral_action.edgetpu.executable import EDGE_TPU_OPERATOR
@@ -14,6 +14,8 @@ from coral_action.findings import Finding, Severity
 from coral_action.tflite import TfliteModel
 
 Place = Literal["edge_tpu", "cpu"]
+
+_ENDED = "the Edge TPU's part was told to end before it (intermediate_tensors or search_delegate)"
 
 
 @dataclass(frozen=True)
@@ -76,13 +78,16 @@ def predict(model: TfliteModel, target: Target | None = None) -> Placement:
     target = target or Target()
     judged = [judge(View(operator, model, target)) for operator in model.operators]
     refusing = [i for i, found in enumerate(judged) if _with(found, Effect.REFUSED)]
-    mappable = [not _stopping(found) for found in judged]
+    ended = _ended(model, target.ends)
+    mappable = [not _stopping(found) and i not in ended for i, found in enumerate(judged)]
     parts = [part for part in partition(model.operators, mappable) if part.mapped]
     chosen = parts if target.multiple_subgraphs else parts[:1]
     mapped = set() if refusing else {index for part in chosen for index in part.operators}
     placed = tuple(
         OperatorPlacement(operator.index, operator.name, "edge_tpu")
         if operator.index in mapped
+        else _told_to_end(operator.index, model)
+        if operator.index in ended and not refusing and not _stopping(judged[operator.index])
         else _left(operator.index, judged[operator.index], model, (mappable,), refusing)
         for operator in model.operators
     )
@@ -92,21 +97,45 @@ def predict(model: TfliteModel, target: Target | None = None) -> Placement:
     return Placement("predicted", placed, subgraphs, tuple(findings), bool(refusing))
 
 
+def _ended(model: TfliteModel, ends: Collection[str]) -> set[int]:
+    """Operators that read a tensor where the Edge TPU's part is told to end."""
+    names = set(ends)
+    return {
+        operator.index
+        for operator in model.operators
+        if any(i >= 0 and model.tensors[i].name in names for i in operator.inputs)
+    }
+
+
+def _told_to_end(index: int, model: TfliteModel) -> OperatorPlacement:
+    return OperatorPlacement(index, model.operators[index].name, "cpu", _ENDED, rule="CQ109")
+
+
 def from_compiled(
     original: TfliteModel,
-    compiled: TfliteModel,
+    compiled: TfliteModel | Sequence[TfliteModel],
     log: ModelLog | None = None,
     target: Target | None = None,
+    ends: Collection[str] = (),
 ) -> Placement:
     """The true placement: what the compiled file still computes with ordinary operators.
 
     An operator stayed on the CPU if its output tensor is still made by an ordinary operator of the
     compiled file, where tensors keep their names. With the compiler's own table (`log`), its words
     for the operator's kind are added to the reason, and a disagreement is a finding.
+
+    Args:
+        original: the int8 model.
+        compiled: the compiled file, or all segments of it.
+        log: what the compiler said of it.
+        target: for what it was compiled.
+        ends: tensors where the Edge TPU's part was told to end.
     """
+    files = [compiled] if isinstance(compiled, TfliteModel) else list(compiled)
     on_cpu = {
-        compiled.tensors[index].name
-        for operator in compiled.operators
+        file.tensors[index].name
+        for file in files
+        for operator in file.operators
         if operator.name != EDGE_TPU_OPERATOR
         for index in operator.outputs
     }
@@ -116,6 +145,7 @@ def from_compiled(
     ]
     target = target or Target()
     words = _statuses(log)
+    ended = _ended(original, ends or target.ends)
     placed = []
     findings: list[Finding] = []
     judgements = [judge(View(operator, original, target)) for operator in original.operators]
@@ -129,8 +159,10 @@ def from_compiled(
             continue
         told = words.get(operator.name.partition(":")[0], "")
         left = _left(operator.index, judged, original, ways, [])
+        if left.rule == "CQ109" and operator.index in ended:
+            left = _told_to_end(operator.index, original)
         placed.append(_with_words(left, told))
-    subgraphs = sum(operator.name == EDGE_TPU_OPERATOR for operator in compiled.operators)
+    subgraphs = sum(o.name == EDGE_TPU_OPERATOR for file in files for o in file.operators)
     found = tuple(placed)
     findings += _after_findings(found)
     if log is not None:
@@ -259,7 +291,4 @@ def _statuses(log: ModelLog | None) -> Mapping[str, str]:
 def _with_words(placed: OperatorPlacement, words: str) -> OperatorPlacement:
     if not words:
         return placed
-    reason = f'{placed.reason} (the compiler: "{words}")'
-    return OperatorPlacement(
-        placed.index, placed.name, placed.target, reason, placed.advice, placed.rule
-    )
+    return replace(placed, reason=f'{placed.reason} (the compiler: "{words}")')

@@ -177,3 +177,10 @@ def test_help_has_an_example(command: click.Command) -> None:
 def test_errors_of_commands_are_the_projects_own(model: Path) -> None:
     with pytest.raises(CoralQuantizeError):
         run(compile_, model, "--compiler", "/nowhere/edgetpu_compiler")
+
+
+def test_check_of_a_compiled_file_points_to_inspect(stand_in: Make, model: Path) -> None:
+    run(compile_, model, "--compiler", stand_in().path)
+    with pytest.raises(UsageError, match="compiled already") as caught:
+        run(check, model.with_name("model_edgetpu.tflite"))
+    assert "inspect" in caught.value.hint

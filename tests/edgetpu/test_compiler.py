@@ -7,13 +7,20 @@ import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from edgetpu.conftest import StandIn
 from edgetpu.graphs import chain
 
 from coral_action.config.edge_tpu_schema import EdgeTpuConfig
-from coral_action.edgetpu import compile_group, compile_model, find_compiler, from_compiled
+from coral_action.edgetpu import (
+    compile_group,
+    compile_model,
+    find_compiler,
+    from_compiled,
+    placement_of,
+)
 from coral_action.edgetpu.options import arguments
 from coral_action.errors import CompilerError, UsageError
 from coral_action.tflite import read_model
@@ -182,9 +189,10 @@ def test_old_versions_are_not_given_options_that_they_lack(stand_in: Make, model
 def test_intermediate_tensors_end_the_edge_tpu_part(stand_in: Make, model: Path) -> None:
     config = EdgeTpuConfig(intermediate_tensors=["t2"])
     compiled = compile_model(stand_in().path, model, config)
-    placement = from_compiled(read_model(model), read_model(compiled.path), compiled.said)
+    placement = placement_of(read_model(model), compiled)
     assert [o.target for o in placement.operators] == ["edge_tpu"] * 3 + ["cpu"] * 2
     assert [o.rule for o in placement.operators[3:]] == ["CQ109", "CQ108"]
+    assert "told to end before it" in placement.operators[3].reason
 
 
 def test_a_tensor_name_with_a_separator_is_refused_in_the_config() -> None:
@@ -199,8 +207,9 @@ def test_a_delegate_search_that_fails_first_is_a_success_and_says_so(
     compiled = compile_model(compiler.path, model, EdgeTpuConfig(search_delegate=True))
     assert compiled.outcome == "search_or_segment_mixed:large_activation"
     assert [finding.id for finding in compiled.findings] == ["CQ154"]
-    placement = from_compiled(read_model(model), read_model(compiled.path), compiled.said)
+    placement = placement_of(read_model(model), compiled)
     assert placement.edge_tpu == 4
+    assert "told to end before it" in placement.operators[4].reason
 
 
 def test_segments_are_all_there_in_order(stand_in: Make, model: Path) -> None:
@@ -210,6 +219,8 @@ def test_segments_are_all_there_in_order(stand_in: Make, model: Path) -> None:
         "model_segment_1_of_2_edgetpu.tflite",
     ]
     assert len(compiled.models) == 2
+    placement = placement_of(read_model(model), compiled)
+    assert (placement.edge_tpu, placement.subgraphs) == (5, 2)
 
 
 def test_one_failed_segment_fails_the_model(stand_in: Make, model: Path) -> None:
@@ -274,3 +285,20 @@ def test_the_token_is_not_in_the_compilers_environment(
     assert "PATH=" in caught.value.details
     assert "ghs_secret" not in caught.value.details
     assert os.environ["GITHUB_TOKEN"] == "ghs_secret"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"segments": 1},
+        {"min_runtime_version": 9},
+        {"tries": 0},
+        {"segments": 2, "group": "pair"},
+        {"segments": 2, "intermediate_tensors": ["t1"]},
+        {"delegate_search_step": 0},
+        {"unknown": 1},
+    ],
+)
+def test_options_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        EdgeTpuConfig(**wrong)

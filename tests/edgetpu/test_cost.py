@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,11 @@ from edgetpu.graphs import Graph
 
 from coral_action.edgetpu import from_compiled, predict, read_compiled
 from coral_action.edgetpu.cost import BENCHMARKS, CACHE_BYTES, benchmark_milliseconds, estimate
+from coral_action.edgetpu.operators.quality import LARGEST_PASSED
 from coral_action.tflite import read_model
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "fakes"))
+import edgetpu_package as package
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +82,25 @@ def test_the_latency_says_its_range(compiled: Path) -> None:
     assert latency is not None
     assert latency.source == "benchmarks"
     assert 0 < latency.low < latency.milliseconds < 2.4 < latency.high
+
+
+def test_cycles_of_the_executable_are_used_where_it_has_them() -> None:
+    """Compilers before 16.0 fill them in: 458,040 cycles are 0.9 ms at 500 MHz."""
+    graph = Graph()
+    data, out = graph.input("in", (1, 4)), graph.tensor("out", (1, 4))
+    graph.operator("RELU", [data], [out])
+    model = read_model(graph.output(out).bytes())
+    options = package.custom_options([package.executable(2, b"", 1, [], [], cycles=458_040)], 12)
+    operator = replace(model.operators[0], name="CUSTOM:edgetpu-custom-op", custom_options=options)
+    compiled = read_compiled(replace(model, operators=(operator,)))
+    assert compiled.estimated_cycles == 458_040
+    latency = estimate(model, predict(model), [compiled]).latency
+    assert latency is not None
+    assert latency.source == "executable"
+    assert latency.milliseconds == pytest.approx(1.7 + 0.916, abs=0.01)
+
+
+def test_the_largest_activation_seen_to_compile_is_that_of_the_study(corpus: Path) -> None:
+    study = json.loads((corpus / "corpus" / "large_activation_v1.json").read_text())
+    passed = max(entry["max_activation_bytes"] for entry in study if entry["compiled"])
+    assert passed == LARGEST_PASSED

@@ -135,3 +135,9 @@ def test_any_text_can_be_read_and_no_strange_line_is_lost(lines: list[str]) -> N
     assert parse_log("\n".join([*strange, "Compilation failed!", ""])).unknown == [
         line for text in strange for line in text.splitlines()
     ]
+
+
+def test_words_around_a_recording_are_not_taken_for_the_compilers() -> None:
+    log = parse_log("GPU 2 cores idle\nInput: a photo of a cat\nEdge TPU Compiler version 16.0.1\n")
+    assert log.models == []
+    assert log.surrounding == ["GPU 2 cores idle", "Input: a photo of a cat"]

@@ -176,3 +176,10 @@ def test_the_log_and_the_file_are_held_against_each_other() -> None:
     assert len(messages) == 3
     assert any("2 Edge TPU subgraphs" in message for message in messages)
     assert any("0 TANH operators" in message for message in messages)
+
+
+def test_a_told_end_is_predicted() -> None:
+    placement = predict(read_model(chain(["RELU", "TANH", "RELU"])), Target(ends=("t0",)))
+    assert [operator.target for operator in placement.operators] == ["edge_tpu", "cpu", "cpu"]
+    assert "told to end before it" in placement.operators[1].reason
+    assert "comes after TANH" in placement.operators[2].reason

@@ -21,10 +21,11 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parent)]
 
-import edgetpu_package as package  # noqa: E402
+if not {"--version", "-v"} & set(sys.argv):  # what only prints need not wait for numpy
+    import edgetpu_package as package
 
-from coral_action.edgetpu.partition import partition  # noqa: E402
-from coral_action.tflite import pack, read_model, schema, unpack  # noqa: E402
+    from coral_action.edgetpu.partition import partition
+    from coral_action.tflite import pack, read_model, schema, unpack
 
 BEHAVIOUR: dict[str, Any] = {
     "version": "16.0.384591198",
@@ -39,7 +40,6 @@ BEHAVIOUR: dict[str, Any] = {
     "extra_output": "",  # printed as it is, after the banner
     "no_file": False,  # say that all is well, and leave no file
     "damaged_file": False,
-    "ignore_options": [],  # old versions refuse these
 }
 STATUS = "Operation is otherwise supported, but not mapped due to some unspecified limitation"
 REASONS = {

@@ -37,10 +37,14 @@ _SEVERITIES = {
 
 @dataclass(frozen=True)
 class Target:
-    """What the model is compiled for: options of the compiler that change what is mapped."""
+    """What the model is compiled for: options of the compiler that change what is mapped.
+
+    `ends` are names of tensors after which everything stays on the CPU.
+    """
 
     min_runtime_version: int = NEWEST_RUNTIME
     multiple_subgraphs: bool = False
+    ends: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ def concatenation_of_constants(view: View) -> Iterator[Problem]:
 
 
 # x2 is mapped in many models; x15.5 and x33 were left. In between nothing is recorded.
-_LARGEST_FACTOR = 8
+_LARGEST_FACTOR = 4
 
 
 @rule(
@@ -165,7 +165,7 @@ def resize(view: View) -> Iterator[Problem]:
 
     Coral's table says that some sizes are refused "to avoid loss in precision" and does not say
     which. Seen mapped: the same size and twice the size, half-pixel centers included. Seen left on
-    the CPU: 15 times (33 to 513) and 33 times (1 to 33). The line is drawn at 8 times.
+    the CPU: 15 times (33 to 513) and 33 times (1 to 33). The line is drawn at 4 times.
     """
     data = view.input(0)
     if data is None or not view.outputs:
