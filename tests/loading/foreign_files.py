@@ -37,8 +37,9 @@ def write_foreign_files(folder: Path) -> None:
 
 
 def write_onnx_files(folder: Path, digits: Path) -> None:
-    """The digits in ONNX, and two graphs that can't be loaded; nothing if onnx is not installed."""
+    """The digits in ONNX and small graphs; without onnx, only a file that looks like one."""
     if importlib.util.find_spec("onnx") is None:
+        (folder / "tiny.onnx").write_bytes(b"\x08\x08\x3a\x02\x12\x00\x42\x02\x10\x11")
         return
     from onnx import TensorProto, helper
 
@@ -69,4 +70,5 @@ def write_onnx_files(folder: Path, digits: Path) -> None:
             helper.make_node("If", ["flag"], ["y"], then_branch=branch[0], else_branch=branch[1]),
         ],
     )
+    save("tiny", [helper.make_node("Relu", ["x"], ["r"]), helper.make_node("Exp", ["r"], ["y"])])
     save("foreign", [helper.make_node("Special", ["x"], ["y"], domain="own")])

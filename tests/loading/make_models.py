@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 import tf_keras
 
 from tests.loading import keras_models, tensorflow_models
@@ -35,6 +36,8 @@ def main() -> None:
     model = keras.models.load_model(digits / "model.keras", compile=False)
     x = image(28)[..., :1]
     note(folder, "digits", {"image": x}, {"probabilities": model(x, training=False)})
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(digits / "saved_model"))
+    (folder / "digits.tflite").write_bytes(converter.convert())
 
 
 if __name__ == "__main__":
