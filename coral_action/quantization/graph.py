@@ -54,6 +54,10 @@ class Graph:
         """Tensor indices of the inputs."""
         return [int(i) for i in self._graph.inputs]
 
+    @inputs.setter
+    def inputs(self, value: Sequence[int]) -> None:
+        self._graph.inputs = np.asarray(value, dtype=np.int32)
+
     @property
     def outputs(self) -> list[int]:
         """Tensor indices of the outputs."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 from coral_action.converter_api import converter_api
 from coral_action.errors import QuantizationError
 from coral_action.quantization.calibrators import Ranges
+from coral_action.quantization.io_types import to_uint8
 from coral_action.tflite import pack, schema, unpack
 
-# tensorflow/lite/python/schema: TensorType, which the quantizer takes as a number.
+# tensorflow/compiler/mlir/lite/types.proto: QUANTIZED_INT8, which the quantizer takes as a number.
 _INT8 = 9
-_IO_TYPES = {"int8": 9, "uint8": 3}
 
 
 def annotate(content: bytes, ranges: Ranges) -> bytes:
@@ -48,8 +48,8 @@ def quantize(content: bytes, *, io: str = "int8", light: bool = True) -> bytes:
             False,  # disable_per_channel
             True,  # fully_quantize
             _INT8,  # inference_type
-            _IO_TYPES[io],  # input_data_type
-            _IO_TYPES[io],  # output_data_type
+            _INT8,  # input_data_type
+            _INT8,  # output_data_type
             False,  # enable_numeric_verify
             False,  # enable_whole_model_verify
             None,  # op_blocklist
@@ -65,4 +65,4 @@ def quantize(content: bytes, *, io: str = "int8", light: bool = True) -> bytes:
             f"TensorFlow's quantizer refuses the model: {telling[0][:300]}",
             hint="run again with --debug to see all that it says",
         ) from error
-    return bytes(result)
+    return to_uint8(bytes(result)) if io == "uint8" else bytes(result)

@@ -5,6 +5,8 @@ google-coral/edgetpu#845: compiler 16 reads versions up to 3. Exact: the kernel 
 
 from __future__ import annotations
 
+import numpy as np
+
 from coral_action.quantization.graph import Graph
 from coral_action.tflite import schema
 
@@ -31,7 +33,7 @@ def split_transpose_conv(graph: Graph) -> list[str]:
         before = graph.add_tensor(
             f"{graph.name(output)}/before_{kind.lower()}", graph.shape(output)
         )
-        operator.outputs[0] = before
+        operator.outputs = np.array([before], dtype=np.int32)
         operator.builtinOptions.fusedActivationFunction = functions.NONE
         has_bias = len(operator.inputs) > 3 and int(operator.inputs[3]) >= 0
         graph.set_version(operator, _BIAS_VERSION if has_bias else _NO_BIAS_VERSION)

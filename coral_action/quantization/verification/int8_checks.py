@@ -22,8 +22,13 @@ _WITH_BIAS = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANS
 
 
 def float_tensors(model: TfliteModel) -> Iterator[Finding]:
-    """CQ201: an operator reads or writes a float tensor, so it runs in float."""
+    """CQ201: an operator reads or writes a float tensor, so it runs in float.
+
+    DEQUANTIZE and QUANTIZE around it are only the consequence.
+    """
     for operator in model.operators:
+        if operator.name in ("DEQUANTIZE", "QUANTIZE"):
+            continue
         names = [
             model.tensors[i].name
             for i in (*operator.inputs, *operator.outputs)

@@ -1,0 +1,138 @@
+"""The whole stage, in its child processes."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from coral_action.errors import CoralQuantizeError, QuantizationError, StageCrashError
+from coral_action.inference import Runner
+from coral_action.isolation import Limits
+from coral_action.quantization.crew import Crew
+from coral_action.quantization.scoring import score
+from coral_action.tflite import read_model
+from tests.quantization.conftest import Quantize, Zoo
+
+
+@pytest.mark.parametrize("method", ["min_max", "auto"])
+def test_same_bytes_whatever_the_number_of_workers(quantized: Quantize, method: str) -> None:
+    results = []
+    for workers in (1, 2, 3):
+        result = quantized("residual", workers=workers, calibration={"method": method})
+        assert result.workers == workers
+        assert result.samples == 100
+        results.append((result.path.read_bytes(), result.tried, result.layer_errors))
+    assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize("method", ["moving_average", "percentile", "mse", "entropy"])
+def test_every_method_quantizes(quantized: Quantize, method: str) -> None:
+    result = quantized("chain", calibration={"method": method})
+    assert result.calibrator == method
+    assert result.tried == ()
+    assert result.layer_errors == ()
+    assert not result.bias_correction
+
+
+def test_auto_says_what_it_tried_and_why(quantized: Quantize) -> None:
+    result = quantized("chain")
+    assert [trial.name for trial in result.tried][:2] == ["min_max", "percentile 99.99"]
+    assert sum(trial.kept for trial in result.tried) == 1
+    assert result.why
+    assert result.bias_correction_gain is not None
+    assert 0 < len(result.layer_errors) <= 10
+    decibels = [error.sqnr for error in result.layer_errors]
+    assert decibels == sorted(decibels)
+
+
+def test_spiked_samples_cost_min_max_what_auto_saves(
+    quantized: Quantize, zoo: Zoo, tmp_path: Path
+) -> None:
+    """2 of 100 samples hold five values 100 times too large."""
+    array = np.load(zoo.folder / "residual.npy")
+    generator = np.random.default_rng(5)
+    for index in (20, 70):
+        array[index].flat[generator.integers(0, array[index].size, 5)] = 400.0
+    np.save(tmp_path / "spiked.npy", array)
+    clean = [s for i, s in enumerate(zoo.samples("residual")) if i not in (20, 70)]
+    model = read_model(zoo.path("residual"))
+    runner = Runner(zoo.path("residual"), model.input_names(), model.output_names())
+    expected = {"output_0": np.concatenate([runner.run(s.inputs)["output_0"] for s in clean])}
+    decibels = {}
+    for method in ("min_max", "auto"):
+        result = quantized("residual", data=tmp_path / "spiked.npy", calibration={"method": method})
+        int8 = result.path.read_bytes()
+        decibels[method] = score(int8, clean, expected, range(len(clean))).sqnr
+    assert result.calibrator != "min_max"
+    assert decibels["auto"] > decibels["min_max"] + 10
+
+
+def test_float_outputs_are_written_for_evaluation(
+    quantized: Quantize, zoo: Zoo, tmp_path: Path
+) -> None:
+    target = tmp_path / "outputs.npz"
+    result = quantized("chain", calibration={"method": "min_max"}, float_outputs=target)
+    assert result.float_outputs == target
+    model = read_model(zoo.path("chain"))
+    runner = Runner(zoo.path("chain"), model.input_names(), model.output_names())
+    with np.load(target) as held:
+        assert list(held["samples"]) == [f"chain.npy[{i}]" for i in range(100)]
+        expected = np.stack([runner.run(s.inputs)["output_0"][0] for s in zoo.samples("chain")])
+        np.testing.assert_allclose(held["output:output_0"], expected, atol=1e-6)
+
+
+def test_uint8(quantized: Quantize) -> None:
+    result = quantized("chain", calibration={"method": "min_max"}, quantization={"io": "uint8"})
+    assert result.io == "uint8"
+    assert {result.model.tensors[i].type for i in result.model.inputs} == {"UINT8"}
+
+
+def test_ranges_of_coral_yml_reach_the_scales(quantized: Quantize) -> None:
+    result = quantized("chain", calibration={"method": "min_max"}, ranges={"x": [-2.55, 2.55]})
+    (place,) = result.model.inputs
+    assert result.model.tensors[place].scales == pytest.approx((5.1 / 255,))
+
+
+def test_unknown_tensor_in_ranges_is_an_error(quantized: Quantize) -> None:
+    with pytest.raises(QuantizationError, match="no tensor of the float model is named nope"):
+        quantized("chain", calibration={"method": "min_max"}, ranges={"nope": [0.0, 1.0]})
+
+
+def test_missing_data_is_an_error_and_leaves_no_thread(quantized: Quantize, tmp_path: Path) -> None:
+    before = threading.active_count()
+    with pytest.raises(CoralQuantizeError, match="no such file"):
+        quantized("chain", data=tmp_path / "missing.npy")
+    assert threading.active_count() == before
+
+
+def test_a_worker_that_dies_is_an_error() -> None:
+    with Crew(1, Limits(memory_bytes=2**20)) as crew, pytest.raises(StageCrashError):
+        crew.observe([{"shard": [0, 1]}], None)
+
+
+def test_progress_counts_all_workers(zoo: Zoo, tmp_path: Path) -> None:
+    from coral_action.config.data_schema import CalibrationConfig
+    from coral_action.config.paths import PathRules
+    from coral_action.config.schema import ModelConfig
+    from coral_action.quantization import quantize_model, start_crew
+
+    config = ModelConfig(
+        name="chain",
+        source="chain",
+        calibration=CalibrationConfig(npy=str(zoo.folder / "chain.npy"), method="min_max"),
+    )
+    seen: list[tuple[int, int]] = []
+    with start_crew(config, workers=2) as crew:
+        quantize_model(
+            config,
+            zoo.float_model("chain"),
+            PathRules(tmp_path),
+            tmp_path / "out.tflite",
+            crew=crew,
+            on_progress=lambda done, total: seen.append((done, total)),
+        )
+    assert {total for _, total in seen} <= {100}
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
