@@ -27,6 +27,14 @@ class Data(BaseModel):
     @classmethod
     def _no_surrogates(cls, value: Any) -> Any:
         """Names of files need not be Unicode, a report has to be: odd bytes become letters."""
-        if isinstance(value, str) and not value.isascii():
-            return value.encode("utf-8", "backslashreplace").decode()
-        return value
+        if isinstance(value, list):
+            return [_unicode(item) for item in value]
+        if isinstance(value, dict):
+            return {_unicode(key): _unicode(item) for key, item in value.items()}
+        return _unicode(value)
+
+
+def _unicode(value: Any) -> Any:
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "backslashreplace").decode()
+    return value

@@ -25,7 +25,7 @@ _STARTS = re.compile(
 )
 _HASH = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{7,}(?![0-9A-Za-z])")  # may name a commit
 # A name may break after separators, and every 12 letters of a word that is longer.
-_BREAKS = re.compile(r"[_/\\.:;-]+(?=[^_/\\.:;\s-])|[^_/\\.:;\s-]{12}(?=[^_/\\.:;\s-])")
+_BREAKS = re.compile(r"[_/\\.:;@-]+(?=[^_/\\.:;@\s-])|[^_/\\.:;@\s-]{12}(?=[^_/\\.:;@\s-])")
 
 
 def plain(value: str) -> str:
@@ -50,8 +50,10 @@ def cell(value: str) -> str:
 
 
 def code_line(value: str) -> str:
-    """A foreign command line or hash in a code element, never cut: it is there to be copied."""
-    return f"<code>{_UNSAFE_IN_CODE.sub(_entity, visible(value, 4_000))}</code>"
+    """A foreign command line or hash in a code element: it is there to be copied."""
+    escaped = _UNSAFE_IN_CODE.sub(_entity, visible(value, 4_000))
+    # cmark makes links of mail addresses even where the @ is an entity inside of raw HTML.
+    return f"<code>{escaped.replace('&#64;', '&#64;<wbr>')}</code>"
 
 
 def _pieces(value: str) -> list[str]:

@@ -202,7 +202,7 @@ def worst_status(models: list[ModelReport]) -> str:
 
 def reasons(report: Report) -> list[tuple[ModelReport, str]]:
     """Why the verdict is what it is: failed models first, then limits, then what got worse."""
-    found = [(m, m.error.message.splitlines()[0]) for m in report.models if m.error]
+    found = [(m, m.error.message) for m in report.models if m.error]
     for model in report.models:
         found += [(model, limit_sentence(limit)) for limit in model.limits if not limit.passed]
     models = {model.name: model for model in report.models}
