@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,33 +9,31 @@ from coral_action.config.paths import PathRules
 from coral_action.config.schema import ModelConfig
 from coral_action.inference import KERNELS
 from coral_action.isolation import Limits, ProgressCallback, run_isolated
+from coral_action.evaluation.result import (
+    Accuracy,
+    ClassLoss,
+    Confusion,
+    Flip,
+    Flips,
+    KernelCheck,
+    Metric,
+    OutputError,
+    ReferenceCheck,
+)
 from coral_action.loading import FloatModel
 
-__all__ = ["Accuracy", "Metric", "evaluate"]
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One metric with the float and with the int8 model, as fractions from 0 to 1."""
-
-    name: str
-    float_value: float
-    int8_value: float
-
-    @property
-    def drop(self) -> float:
-        """Percentage points lost: float minus int8."""
-        return (self.float_value - self.int8_value) * 100
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """How the int8 model does against the float model."""
-
-    samples: int
-    agreement: float  # fraction of samples for which both choose the same class
-    kernels: str  # litert's kernels that computed both
-    metrics: tuple[Metric, ...]
+__all__ = [
+    "Accuracy",
+    "ClassLoss",
+    "Confusion",
+    "Flip",
+    "Flips",
+    "KernelCheck",
+    "Metric",
+    "OutputError",
+    "ReferenceCheck",
+    "evaluate",
+]
 
 
 def evaluate(

@@ -124,8 +124,10 @@ def _facts(model: ModelReport) -> Iterator[str]:
         )
     if model.accuracy:
         metrics = ", ".join(f"{m.name} {text.from_to(m)}" for m in model.accuracy.metrics)
-        yield (
-            f"<br>Evaluated on {model.accuracy.samples} samples: {metrics}; float and int8 "
-            f"choose the same class in {text.percent(model.accuracy.agreement)}"
-        )
+        yield f"<br>Evaluated on {model.accuracy.samples} samples: {metrics}"
+        if model.accuracy.agreement is not None:
+            yield (
+                "; float and int8 choose the same class in "
+                f"{text.percent(model.accuracy.agreement)}"
+            )
     yield ""

@@ -75,21 +75,111 @@ class PlacementData(_Data):
 
 
 class MetricData(_Data):
-    """One metric as fractions from 0 to 1; `drop` in percentage points, float minus int8."""
+    """One metric: fractions from 0 to 1 (`unit` fraction), or numbers in the labels' unit (value).
+
+    `drop` is what int8 lost, positive for a loss: percentage points, or the metric's own unit.
+    `interval` holds it at the level `confidence`; `p_value` is that of McNemar's exact test.
+    """
 
     name: str
-    float_value: Fraction = Field(alias="float")
-    int8_value: Fraction = Field(alias="int8")
+    float_value: float = Field(alias="float")
+    int8_value: float = Field(alias="int8")
+    drop: float
+    unit: Literal["fraction", "value"] = "fraction"
+    higher_is_better: bool = True
+    interval: tuple[float, float] | None = None
+    confidence: Fraction = 0.95
+    p_value: Fraction | None = None
+
+
+class FlipData(_Data):
+    """A sample for which float and int8 choose different classes; `thumbnail` is a data URI."""
+
+    sample: str
+    kind: Literal["lost", "gained", "changed"]
+    label: str | None = None
+    float_choice: str
+    int8_choice: str
+    float_score: float
+    int8_score: float
+    loss: float
+    thumbnail: str | None = None
+
+
+class FlipsData(_Data):
+    """How many samples changed each way, and the worst of them first."""
+
+    lost: int
+    gained: int
+    changed: int
+    worst: list[FlipData] = Field(default_factory=list)
+
+
+class ClassLossData(_Data):
+    """Recall of one class with float and with int8; `drop` in percentage points."""
+
+    name: str
+    samples: int
+    float_recall: Fraction = Field(alias="float")
+    int8_recall: Fraction = Field(alias="int8")
     drop: float
 
 
+class ConfusionData(_Data):
+    """Counts of samples by true class (row) and chosen class (column)."""
+
+    classes: list[str]
+    float_counts: list[list[int]] = Field(alias="float")
+    int8_counts: list[list[int]] = Field(alias="int8")
+
+
+class OutputErrorData(_Data):
+    """How far an output of int8 is from float's; no `sqnr_db` where nothing differs."""
+
+    name: str
+    cosine: float
+    sqnr_db: float | None = None
+    largest_error: float
+
+
+class KernelCheckData(_Data):
+    """The int8 model with two kinds of kernels: in how many samples the result differs."""
+
+    kernels: str
+    other: str
+    samples: int
+    different: int
+    largest_error: float
+
+
+class ReferenceCheckData(_Data):
+    """The reference (`original`, or a file) held against the float .tflite."""
+
+    reference: str
+    samples: int
+    agreement: Fraction | None = None
+    cosine: float
+    largest_error: float
+
+
 class AccuracyData(_Data):
-    """Float against int8 on the evaluation data."""
+    """Float against int8 on the evaluation data.
+
+    `agreement` is absent where outputs are no classes. `classes` has those that lost most first.
+    """
 
     samples: int
-    agreement: Fraction
+    agreement: Fraction | None = None
     kernels: str
     metrics: list[MetricData]
+    reference: str = "float"
+    flips: FlipsData | None = None
+    classes: list[ClassLossData] = Field(default_factory=list)
+    confusion: ConfusionData | None = None
+    outputs: list[OutputErrorData] = Field(default_factory=list)
+    kernel_check: KernelCheckData | None = None
+    reference_check: ReferenceCheckData | None = None
+    structural: bool = False
 
 
 class FindingData(_Data):
