@@ -7,8 +7,6 @@ from typing import Any
 
 from coral_action.config.paths import PathRules
 from coral_action.config.schema import ModelConfig
-from coral_action.inference import KERNELS
-from coral_action.isolation import Limits, ProgressCallback, run_isolated
 from coral_action.evaluation.result import (
     Accuracy,
     ClassLoss,
@@ -20,6 +18,8 @@ from coral_action.evaluation.result import (
     OutputError,
     ReferenceCheck,
 )
+from coral_action.inference import KERNELS
+from coral_action.isolation import Limits, ProgressCallback, run_isolated
 from coral_action.loading import FloatModel
 
 __all__ = [
