@@ -6,9 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
+from coral_action.config.evaluation_schema import EvaluationOptions
 from coral_action.config.section import Section
-
-MetricName = Literal["top1", "top5"]
 
 
 class DataSection(Section):
@@ -50,28 +49,19 @@ class CalibrationConfig(DataSection):
     )
 
 
-class EvaluationConfig(DataSection):
-    """Labelled data on which the float and the int8 model are compared."""
+class EvaluationConfig(DataSection, EvaluationOptions):
+    """Data on which the float and the int8 model are compared, best with labels."""
 
     labels: Literal["folders"] | None = Field(
         None,
         description="`folders`: the folder of an image is its class, numbered in sorted order. "
         "An .npz carries its labels as `y`.",
     )
-    metrics: list[MetricName] = Field(
-        default=["top1", "top5"],
-        min_length=1,
-        description="The first one is held against `limits.accuracy_drop`.",
-    )
 
     @model_validator(mode="after")
     def _labels_fit_source(self) -> Self:
-        if self.npy is not None:
-            raise ValueError("evaluation needs labels: use images in class folders, or npz (x, y)")
-        if self.images is not None and self.labels is None:
-            raise ValueError("images need `labels: folders`, with a folder for each class")
-        if self.npz is not None and self.labels is not None:
-            raise ValueError("an npz carries its labels as `y`: leave `labels` out")
+        if self.images is None and self.labels is not None:
+            raise ValueError("`labels` belong to images; an npz carries its labels as `y`")
         return self
 
 

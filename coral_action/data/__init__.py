@@ -32,11 +32,12 @@ def open_samples(
         (config.samples, config.seed) if isinstance(config, CalibrationConfig) else (None, 0)
     )
     kind, value = config.source
+    labels = isinstance(config, EvaluationConfig) and config.labels is not None
     path = paths.resolve(value)
     try:
         source: Source
         if kind == "images":
-            source = ImageSource(path, specs, preprocess, paths, labelled=labelled)
+            source = ImageSource(path, specs, preprocess, paths, labelled=labels)
         elif kind == "npy":
             source = NpySource(path, specs)
         else:

@@ -53,12 +53,13 @@ def _key(path: Path, name: str, held: list[str], inputs: int) -> str:
     )
 
 
-def _labels(path: Path, archive: np.lib.npyio.NpzFile) -> list[int]:
+def _labels(path: Path, archive: np.lib.npyio.NpzFile) -> Sequence[int | Array] | None:
+    """Class numbers, or target values where `y` holds more than one number a sample, or floats."""
     if "y" not in archive.files:
-        raise DataError(f"{path}: no labels", hint="evaluation needs the class of each sample as y")
+        return None
     labels = archive["y"]
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.number):
-        raise DataError(f"{path}: y is {labels.dtype} of shape {list(labels.shape)}, not classes")
-    if not (labels == np.rint(labels)).all() or (labels < 0).any():
-        raise DataError(f"{path}: y holds values that are no class numbers")
-    return [int(label) for label in labels]
+    if labels.ndim == 0 or not np.issubdtype(labels.dtype, np.number):
+        raise DataError(f"{path}: y is {labels.dtype} of shape {list(labels.shape)}, no labels")
+    if labels.ndim == 1 and (labels == np.rint(labels)).all() and not (labels < 0).any():
+        return [int(label) for label in labels]
+    return list(labels)

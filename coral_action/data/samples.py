@@ -39,8 +39,8 @@ class Source(Protocol):
         """What each sample is called, in an order that is the same on every machine."""
 
     @property
-    def labels(self) -> Sequence[int] | None:
-        """The class index of each sample, where the source knows it."""
+    def labels(self) -> Sequence[int | Array] | None:
+        """The class index or target values of each sample, where the source knows them."""
 
     def read(self, index: int) -> dict[str, Array]:
         """The inputs of one sample, without batch dimension."""
@@ -52,7 +52,7 @@ class Sample:
 
     name: str
     inputs: dict[str, Array]
-    label: int | None
+    label: int | Array | None
 
 
 class Samples:
@@ -76,7 +76,7 @@ class Samples:
             name = self._source.names[index]
             values = self._source.read(index)
             inputs = {spec.name: conform(values[spec.name], spec, name) for spec in self._specs}
-            yield Sample(name, inputs, None if labels is None else int(labels[index]))
+            yield Sample(name, inputs, None if labels is None else labels[index])
 
 
 def choose(count: int, limit: int | None, seed: int) -> list[int]:

@@ -6,11 +6,24 @@ from pathlib import Path
 
 from coral_action.config.paths import PathRules
 from coral_action.config.schema import ModelConfig
-from coral_action.isolation import Limits, run_isolated
+from coral_action.isolation import Json, Limits, run_isolated
 from coral_action.loading.float_model import FloatModel, TensorSpec
 from coral_action.loading.formats import detect_format
+from coral_action.loading.original import open_original
 
-__all__ = ["FloatModel", "TensorSpec", "load_model"]
+__all__ = ["FloatModel", "TensorSpec", "load_model", "open_original", "request_for"]
+
+
+def request_for(model: ModelConfig, paths: PathRules) -> Json:
+    """What coral.yml says of a model, as plain data for a child process."""
+    source = paths.resolve(model.source)
+    return {
+        "source": str(source),
+        "format": detect_format(source),
+        "signature": model.signature,
+        "inputs": {name: shape and list(shape) for name, shape in model.inputs.items()},
+        "outputs": model.outputs,
+    }
 
 
 def load_model(
@@ -21,15 +34,7 @@ def load_model(
     Raises:
         ModelError: if it can't be loaded or converted.
     """
-    source = paths.resolve(model.source)
-    request = {
-        "source": str(source),
-        "format": detect_format(source),
-        "signature": model.signature,
-        "inputs": {name: shape and list(shape) for name, shape in model.inputs.items()},
-        "outputs": model.outputs,
-        "output": str(target),
-    }
+    request = {**request_for(model, paths), "output": str(target)}
     result = run_isolated(
         "coral_action.loading.child:load_task", request, stage="loading", limits=limits
     )

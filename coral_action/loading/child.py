@@ -8,7 +8,9 @@ from typing import Any
 
 from coral_action.isolation import ProgressCallback
 from coral_action.loading import formats, frozen_graph, keras_model, saved_model
+from coral_action.loading.conversion_check import conversion_error
 from coral_action.loading.float_model import FloatModel, interface_of
+from coral_action.loading.original import runner_of
 from coral_action.loading.recipe import LoadRequest, Traceable, convert
 from coral_action.tflite import read_model
 
@@ -20,10 +22,9 @@ LOADERS: dict[str, Callable[[LoadRequest], Traceable]] = {
 }
 
 
-def load_task(request: dict[str, Any], progress: ProgressCallback) -> dict[str, Any]:
-    """Write the float .tflite of a model to `request["output"]` and return its `FloatModel`."""
-    target = Path(request.pop("output"))
-    wanted = LoadRequest(
+def load_request(request: dict[str, Any]) -> LoadRequest:
+    """What coral.yml says of a model, from plain data."""
+    return LoadRequest(
         source=request["source"],
         format=request["format"],
         signature=request["signature"],
@@ -33,6 +34,16 @@ def load_task(request: dict[str, Any], progress: ProgressCallback) -> dict[str, 
         },
         outputs=tuple(request["outputs"]),
     )
-    content = convert(LOADERS[wanted.format](wanted))
+
+
+def load_task(request: dict[str, Any], progress: ProgressCallback) -> dict[str, Any]:
+    """Write the float .tflite of a model to `request["output"]` and return its `FloatModel`."""
+    target = Path(request["output"])
+    wanted = load_request(request)
+    original = LOADERS[wanted.format](wanted)
+    content = convert(original)
     target.write_bytes(content)
-    return FloatModel(target, wanted.format, **interface_of(read_model(content))).to_json()
+    run = runner_of(original.function, original.inputs, original.outputs)
+    error = conversion_error(run, content, original.inputs)
+    interface = interface_of(read_model(content))
+    return FloatModel(target, wanted.format, **interface, conversion_error=error).to_json()
