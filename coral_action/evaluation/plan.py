@@ -93,7 +93,8 @@ def _task(options: EvaluationOptions, truth: Truth, shape: Sequence[int]) -> Tas
 
 def _settings(options: EvaluationOptions, model: FloatModel, flatbuffer: TfliteModel) -> Settings:
     known = [spec.name for spec in model.outputs]
-    detection = options.detection and DetectionNames(**options.detection.model_dump())
+    named_outputs = options.detection
+    detection = DetectionNames(**named_outputs.model_dump()) if named_outputs else None
     if options.boxes is not None and detection is None:
         detection = _postprocess(flatbuffer)
     named = [options.output, *(vars(detection).values() if detection else ())]

@@ -35,7 +35,7 @@ def mcnemar_exact(lost: int, gained: int) -> float:
     for k in range(min(lost, gained)):
         ways = ways * (changed - k) // (k + 1)
         tail += ways
-    return min(1.0, tail / 2 ** (changed - 1))
+    return float(min(1.0, tail / 2 ** (changed - 1)))
 
 
 def paired_difference_interval(
@@ -45,7 +45,8 @@ def paired_difference_interval(
 
     Tango's score interval (Tango, 1998, Statistics in Medicine 17, 891-908), which holds its level
     for few samples and is no single point when nothing changed. Recommended by Fagerland, Lydersen
-    and Laake, 2014, Statistics in Medicine 33, 2850-2875.
+    and Laake, 2014, Statistics in Medicine 33, 2850-2875. Where McNemar's exact test, which is more
+    cautious than the score, does not reject 0 at this level, the interval is made to include it.
 
     Args:
         lost: samples that only the first model has right.
@@ -59,7 +60,10 @@ def paired_difference_interval(
     def excess(difference: float) -> float:
         return abs(_score(lost, gained, samples, difference)) - z
 
-    return _edge(excess, point, -1.0), _edge(excess, point, 1.0)
+    low, high = _edge(excess, point, -1.0), _edge(excess, point, 1.0)
+    if mcnemar_exact(lost, gained) >= 1 - confidence:
+        return min(low, 0.0), max(high, 0.0)
+    return low, high
 
 
 def _score(lost: int, gained: int, samples: int, difference: float) -> float:

@@ -62,7 +62,7 @@ class OutputWriter:
         self._folder = folder
         self._names: list[str] = []
         self._arrays: dict[str, AnyArray] = {
-            name: np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+            name: np.lib.format.open_memmap(
                 folder / f"{i}.npy", mode="w+", dtype=np.float32, shape=(samples, *shape[1:])
             )
             for i, (name, shape) in enumerate(shapes.items())

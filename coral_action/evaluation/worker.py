@@ -48,7 +48,9 @@ def evaluate_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
     truth_of = _truth(options, PathRules.from_json(request["paths"]))
     first = next(iter(samples.shard(0, len(samples))), None)
     custom = _custom(request, options)
-    plan = make_plan(options, model, read_model(model.path), first and truth_of(first), custom)
+    plan = make_plan(
+        options, model, read_model(model.path), truth_of(first) if first else None, custom
+    )
     columns = compare(
         plan,
         _reference(request, model),

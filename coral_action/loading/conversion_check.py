@@ -1,4 +1,4 @@
-"""Does the float .tflite compute what the model computes in TensorFlow? Loading can be wrong too."""
+"""Does the float .tflite compute what the model does in TensorFlow? Loading can be wrong too."""
 
 from __future__ import annotations
 
