@@ -52,13 +52,17 @@ def compare(
     for sample in samples:
         truth = truth_of(sample)
         try:
-            outputs = _finite(reference(sample), "the reference model", plan)
-            own = _finite(int8(sample), "the int8 model", plan)
+            outputs = _usable(reference(sample), "the reference model", plan)
+            own = _usable(int8(sample), "the int8 model", plan)
             rows = _rows(plan, outputs, own, truth)
             if float_check is not None:
-                rows["float_check"] = _check(plan, outputs, float_check(sample))
+                rows["float_check"] = _check(
+                    plan, outputs, _usable(float_check(sample), "the float .tflite", plan)
+                )
             if kernel_check is not None:
-                rows["kernel_check"] = _check(plan, own, kernel_check(sample))
+                rows["kernel_check"] = _check(
+                    plan, own, _usable(kernel_check(sample), "the int8 model", plan)
+                )
         except DataError as error:
             message = f"evaluation: {sample.name}: {error.message}"
             raise DataError(message, hint=error.hint) from error
@@ -86,13 +90,20 @@ def _rows(plan: Plan, reference: Outputs, int8: Outputs, truth: Truth) -> dict[s
     return rows
 
 
-def _finite(outputs: Outputs, which: str, plan: Plan) -> Outputs:
-    """Refuse NaN, which would count as right wherever it is compared.
+def _usable(outputs: Outputs, which: str, plan: Plan) -> Outputs:
+    """The outputs, without the unused rest of a detector's, which holds whatever was in memory.
 
-    The unused rest of a detector's outputs holds whatever it likes.
+    Raises:
+        DataError: for NaN, which would count as right wherever it is compared, or infinity.
     """
+    names = plan.settings.detection
+    if names is not None and names.count is not None:
+        count = int(np.ravel(outputs[names.count])[0])
+        for name in (names.boxes, names.classes, names.scores):
+            outputs = {**outputs, name: np.array(outputs[name])}
+            outputs[name][:, count:] = 0
     for name, value in outputs.items():
-        if plan.settings.detection is None and not np.isfinite(value).all():
+        if not np.isfinite(value).all():
             raise DataError(
                 f"{which} gives NaN or infinity in output {name}",
                 hint="check the preprocessing of this sample, and the model itself",
@@ -101,8 +112,8 @@ def _finite(outputs: Outputs, which: str, plan: Plan) -> Outputs:
 
 
 def _errors(reference: Array, int8: Array) -> list[float]:
-    """As columns of `errors`; a detector may have NaN in the rest that it does not use."""
-    a, b = (np.nan_to_num(np.ravel(v).astype(np.float64)) for v in (reference, int8))
+    """As columns of `errors`."""
+    a, b = (np.ravel(value).astype(np.float64) for value in (reference, int8))
     noise = a - b
     return [
         float((a * a).sum()),
