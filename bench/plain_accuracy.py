@@ -19,7 +19,7 @@ from PIL import Image
 
 
 def npz_samples(path: Path) -> Iterator[tuple[np.ndarray, int]]:
-    """x and y as they are."""
+    """The arrays x and y as they are."""
     with np.load(path) as archive:
         yield from zip(archive["x"], archive["y"], strict=True)
 

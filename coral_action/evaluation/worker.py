@@ -54,11 +54,11 @@ def evaluate_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
     columns = compare(
         plan,
         _reference(request, model),
-        _run(Path(request["int8"]), "builtin" if options.exact else "xnnpack"),
+        _run(Path(request["int8"]), model, "builtin" if options.exact else "xnnpack"),
         samples,
         truth_of=truth_of,
-        float_check=_run(model.path) if options.reference != "float" else None,
-        kernel_check=_run(Path(request["int8"])) if options.exact else None,
+        float_check=_run(model.path, model) if options.reference != "float" else None,
+        kernel_check=_run(Path(request["int8"]), model) if options.exact else None,
         advance=lambda done: progress(done, len(samples)),
     )
     columns.save(Path(f"{request['output']}-{index}.npz"))
@@ -68,19 +68,34 @@ def evaluate_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
     return result
 
 
-def _run(path: Path, kernels: Kernels = "xnnpack") -> Run:
-    model = read_model(path)
-    runner = Runner(path, model.input_names(), model.output_names(), kernels=kernels)
+def _run(path: Path, model: FloatModel, kernels: Kernels = "xnnpack") -> Run:
+    """A .tflite with the interface of `model`."""
+    held = read_model(path)
+    inputs = _named(path, "input", held.input_names(), [spec.name for spec in model.inputs])
+    outputs = _named(path, "output", held.output_names(), [spec.name for spec in model.outputs])
+    runner = Runner(path, inputs, outputs, kernels=kernels)
     return lambda sample: runner.run(sample.inputs)
+
+
+def _named(path: Path, kind: str, held: dict[str, int], wanted: list[str]) -> dict[str, int]:
+    """Tensors by the names that are wanted; by place, where a reference has names of its own."""
+    if set(wanted) <= set(held):
+        return {name: held[name] for name in wanted}
+    if len(wanted) != len(held):
+        raise DataError(
+            f"evaluation: {path.name} has {len(held)} {kind}s, the model has {len(wanted)}",
+            hint=f"a reference needs the same {kind}s: {', '.join(wanted)}",
+        )
+    return dict(zip(wanted, held.values(), strict=True))
 
 
 def _reference(request: dict[str, Any], model: FloatModel) -> Run:
     """The float .tflite, another .tflite, or outputs that were computed before."""
     if request["stored"] is None:
-        return _run(Path(request["reference"] or model.path))
+        return _run(Path(request["reference"] or model.path), model)
     stored = StoredOutputs(Path(request["stored"]))
     # What was kept from calibration need not have every sample; the original model does.
-    run = _run(model.path) if request["reference"] is None else None
+    run = _run(model.path, model) if request["reference"] is None else None
 
     def outputs(sample: Sample) -> Outputs:
         found = stored.get(sample.name)
