@@ -14,7 +14,6 @@ from typing import Any
 
 from coral_action.config.paths import PathRules
 from coral_action.config.schema import ModelConfig
-from coral_action.data import SampleStatistics
 from coral_action.data import compare as compare_data
 from coral_action.data import diagnose as diagnose_data
 from coral_action.edgetpu import (
@@ -33,7 +32,13 @@ from coral_action.findings import Finding
 from coral_action.loading import FloatModel, load_model
 from coral_action.progress import Advance, Progress
 from coral_action.provenance import sha256_of
-from coral_action.quantization import Int8Model, accept_full_integer, quantize_model
+from coral_action.quantization import (
+    Crew,
+    Int8Model,
+    accept_full_integer,
+    quantize_model,
+    start_crew,
+)
 from coral_action.report.build import (
     accuracy_data,
     data_set,
@@ -93,8 +98,12 @@ class ModelRun:
         """Load, quantize, predict the placement, evaluate. Errors are kept, not raised."""
         with self.errors_kept(), tempfile.TemporaryDirectory(prefix="coral-") as scratch:
             self._remove_old_files()
-            loaded = self._load(Path(scratch))
-            made = None if loaded.already_quantized else self._quantize(loaded)
+            made = None
+            # The crew starts up while the model is loading.
+            with start_crew(self.config) as crew:
+                loaded = self._load(Path(scratch))
+                if not loaded.already_quantized:
+                    made = self._quantize(loaded, crew)
             if made is None:
                 self._take_over(loaded)
             self._place(predict(self._made(), self.target))
@@ -121,7 +130,7 @@ class ModelRun:
         shutil.copyfile(loaded.path, self.int8_path)
         self._add_int8(loaded)
 
-    def _quantize(self, loaded: FloatModel) -> Int8Model:
+    def _quantize(self, loaded: FloatModel, crew: Crew) -> Int8Model:
         with self.stage("quantization") as advance:
             made = quantize_model(
                 self.config,
@@ -129,6 +138,7 @@ class ModelRun:
                 self.options.paths,
                 self.int8_path,
                 on_progress=advance,
+                crew=crew,
                 allow_custom_code=self.options.allow_custom_code,
             )
         self.int8 = made.model

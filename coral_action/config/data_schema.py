@@ -13,11 +13,11 @@ from pydantic import (
     model_validator,
 )
 
+from coral_action.config.evaluation_schema import EvaluationOptions
 from coral_action.config.section import Section
 from coral_action.config.source_schema import CsvSource, TfrecordSource, WavSource
 
 CalibrationMethod = Literal["auto", "min_max", "moving_average", "percentile", "mse", "entropy"]
-MetricName = Literal["top1", "top5"]
 SourceValue = str | dict[str, str] | TfrecordSource | CsvSource | WavSource
 Interval = Annotated[list[float], Field(min_length=2, max_length=2)]
 
@@ -186,31 +186,13 @@ class CalibrationConfig(DataSection):
         return value
 
 
-class EvaluationConfig(DataSection):
-    """Labelled data on which the float and the int8 model are compared."""
+class EvaluationConfig(DataSection, EvaluationOptions):
+    """Data on which the float and the int8 model are compared, best with labels."""
 
     samples: PositiveInt | None = Field(
         None, description="At most this many samples are used; without it, all."
     )
     seed: int = Field(0, description="Chooses the samples when there are more than `samples`.")
-    metrics: list[MetricName] = Field(
-        default=["top1", "top5"],
-        min_length=1,
-        description="The first one is held against `limits.accuracy_drop`.",
-    )
-
-    @model_validator(mode="after")
-    def _labels_fit_source(self) -> Self:
-        if self.npy is not None:
-            raise ValueError("evaluation needs labels: use images in class folders, or npz (x, y)")
-        if self.images is not None and self.labels is None and self.masks is None:
-            raise ValueError("images need `labels: folders`, with a folder for each class")
-        if self.wav is not None and self.labels is None:
-            raise ValueError("wav needs `labels: folders`, with a folder for each class")
-        for kind, section in (("csv", self.csv), ("tfrecord", self.tfrecord)):
-            if section is not None and section.label is None:
-                raise ValueError(f"evaluation needs labels: name them as `{kind}.label`")
-        return self
 
 
 PresetName = Literal["keras.mobilenet", "keras.resnet50", "torchvision", "0-1", "raw"]

@@ -31,11 +31,33 @@ Size = Annotated[
 ]
 
 
+class DropLimit(Section):
+    """A limit on a loss: the loss itself, or the lower end of its interval."""
+
+    max: float = Field(description="Percentage points, or the metric's own unit.")
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] | None = Field(
+        None,
+        description="The limit is exceeded only if the whole interval of this level lies above "
+        "`max`: a loss that may be chance passes. Without it, the loss itself counts.",
+    )
+
+
+def _drop_from_number(value: object) -> object:
+    """A number is short for `{max: number}`."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return {"max": value} if number else value
+
+
 class LimitsConfig(Section):
     """What must hold; one that doesn't makes the exit code 1."""
 
-    accuracy_drop: float | None = Field(
-        None, description="Percentage points of the first metric, float minus int8."
+    accuracy_drop: Annotated[
+        DropLimit | None,
+        BeforeValidator(_drop_from_number, json_schema_input_type=float | DropLimit | None),
+    ] = Field(
+        None,
+        description="Percentage points of the first metric, float minus int8 (metrics that are no "
+        "fraction: in their own unit, positive for a loss).",
     )
     int8_size: Size | None = Field(None, description="Size of the int8 .tflite, such as 4 MiB.")
     cpu_operators: Annotated[int, Field(ge=0)] | None = Field(

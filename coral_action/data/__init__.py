@@ -27,7 +27,7 @@ from coral_action.data.samples import (
 )
 from coral_action.data.sampling import choose
 from coral_action.data.sources import OPENERS, Request
-from coral_action.data.statistics import SampleStatistics
+from coral_action.data.statistics import SampleStatistics, merged
 from coral_action.errors import DataError
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Samples",
     "compare",
     "diagnose",
+    "merged",
     "open_samples",
 ]
 

@@ -24,7 +24,9 @@ _UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, EOFError)
 class NpzSource:
     """Samples of a .npz, unpacked into temporary files and read one by one; pickles are refused.
 
-    `y` holds class numbers of shape (samples,), or masks of shape (samples, height, width).
+    `y` holds class numbers of shape (samples,), masks of integers of shape (samples, height,
+    width), or any other numbers: the values that a regression is held against. Calibration takes
+    class numbers to draw by, and passes over all else.
     """
 
     def __init__(self, path: Path, specs: Sequence[InputSpec], *, labelled: bool) -> None:
@@ -37,17 +39,15 @@ class NpzSource:
                 labels = {"y"} & members.keys()
                 self._check_size([members[key] for key in labels | set(keys.values())])
                 arrays = {key: self._unpack(archive, members[key]) for key in keys.values()}
-                target = self._targets(archive, members.get("y"), required=labelled)
+                target = self._targets(archive, members.get("y"), labelled=labelled)
         except _UNREADABLE as error:
             raise DataError(
                 f"{self._file}: no .npz that can be read ({(str(error).splitlines() or [''])[0]})",
                 hint="save it with numpy.savez",
             ) from error
         self._arrays = {name: arrays[key] for name, key in keys.items()}
-        self._masks = target if target is not None and len(target.shape) == 3 else None
-        self.classes = None
-        if target is not None and self._masks is None:
-            self.classes = self._classes(target, required=labelled)
+        self.classes = None if target is None else _classes(target)
+        self._targets_by_row = target if self.classes is None and labelled else None
         lengths = {key: len(array) for key, array in arrays.items()}
         if target is not None:
             lengths["y"] = len(target)
@@ -64,8 +64,10 @@ class NpzSource:
         label: Label = None
         if self.classes is not None:
             label = self.classes[index]
-        elif self._masks is not None:
-            label = self._masks.row(index).astype(np.int32)
+        elif self._targets_by_row is not None:
+            row = self._targets_by_row.row(index)
+            mask = row.ndim == 2 and row.dtype.kind in "biu"
+            label = row.astype(np.int32 if mask else np.float32)
         return Reading(inputs, label, digest_of(inputs))
 
     def digest(self, index: int) -> str:
@@ -106,37 +108,27 @@ class NpzSource:
         return ArrayFile(unpacked, name)
 
     def _targets(
-        self, archive: zipfile.ZipFile, member: zipfile.ZipInfo | None, *, required: bool
+        self, archive: zipfile.ZipFile, member: zipfile.ZipInfo | None, *, labelled: bool
     ) -> ArrayFile | None:
-        """The array `y`; calibration takes class numbers to draw by, and passes over all else."""
+        """The array `y`, None if there is none; calibration does without one that is broken."""
         if member is None:
-            if required:
-                raise DataError(
-                    f"{self._file}: no labels",
-                    hint="evaluation needs the class of each sample as y",
-                )
             return None
         try:
             array = self._unpack(archive, member)
         except DataError:
-            if required:
+            if labelled:
                 raise
             return None
-        integers = array.dtype.kind in "biu"
-        if len(array.shape) == 1 or (len(array.shape) == 3 and integers):
-            return array
-        if len(array.shape) == 2 and array.shape[1] == 1:
-            return array
-        if required:
-            raise DataError(
-                f"{self._file}: y is {array.dtype} of shape {list(array.shape)}, not classes"
-            )
-        return None
+        if labelled and array.dtype.kind not in "biuf":
+            raise DataError(f"{self._file}: y is {array.dtype}, no numbers")
+        return array if array.dtype.kind in "biuf" else None
 
-    def _classes(self, array: ArrayFile, *, required: bool) -> list[int] | None:
-        values = np.array([array.row(i) for i in range(len(array))]).reshape(len(array))
-        if (values == np.rint(values)).all() and not (values < 0).any():
-            return [int(value) for value in values]
-        if required:
-            raise DataError(f"{self._file}: y holds values that are no class numbers")
+
+def _classes(array: ArrayFile) -> list[int] | None:
+    """The class of each row, None where the values are anything else."""
+    if len(array.shape) != 1 and not (len(array.shape) == 2 and array.shape[1] == 1):
         return None
+    values = np.array([array.row(i) for i in range(len(array))]).reshape(len(array))
+    if (values == np.rint(values)).all() and not (values < 0).any():
+        return [int(value) for value in values]
+    return None

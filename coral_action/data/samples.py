@@ -103,7 +103,7 @@ class Sample:
         inputs: arrays of shape (1, ...) by input name.
         label: the class number; or, for segmentation, an integer array of shape (height, width)
             of the model's input size with the class of each pixel, 255 where there is none; or
-            None where the data are not labelled.
+            a float array of target values; or None where the data are not labelled.
         digest: SHA-256 as in `Source.digest`.
     """
 

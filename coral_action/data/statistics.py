@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from coral_action.data.samples import (
     InputProfile,
     Profile,
     Sample,
+    Samples,
     manifest,
     refused_bad_files,
 )
@@ -107,6 +108,13 @@ class SampleStatistics:
                 min(known, default=None),
             )
         )
+
+    def watching(self, samples: Samples) -> Iterator[Sample]:
+        """The same samples, each added as it passes by, and at the end the files left out."""
+        for sample in samples:
+            self.add(sample)
+            yield sample
+        self.add_bad_files(samples.bad_files)
 
     def add_bad_files(self, bad_files: Sequence[BadFile]) -> None:
         """Take in `Samples.bad_files` after an iteration."""
@@ -204,6 +212,19 @@ class SampleStatistics:
             {name: Channels(**item) for name, item in data["channels"].items()},
             [BadFile(**item) for item in data["bad_files"]],
         )
+
+
+def merged(parts: Sequence[SampleStatistics]) -> SampleStatistics:
+    """The statistics of a set whose samples several workers saw.
+
+    Raises:
+        DataError: if all of them together met more bad files than `max_bad_files`.
+    """
+    whole = SampleStatistics(parts[0].profile)
+    for part in parts:
+        whole.merge(part)
+    whole.refuse_bad_files()
+    return whole
 
 
 def _channels(values: Array) -> Channels:

@@ -1,80 +1,160 @@
-"""Float against int8 over the same samples, in one pass."""
+"""Reference and int8 over the same samples, in one pass: a few numbers of each sample are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from coral_action.config.data_schema import EvaluationConfig, PreprocessConfig
-from coral_action.config.paths import PathRules
-from coral_action.data import Sample, open_samples
+from coral_action.data import Sample
 from coral_action.errors import DataError
-from coral_action.evaluation.metrics import METRICS, rank_of
-from coral_action.inference import Array, Runner
-from coral_action.isolation import ProgressCallback
-from coral_action.loading import FloatModel
-from coral_action.tflite import read_model
+from coral_action.evaluation.columns import Columns
+from coral_action.evaluation.metrics.kind import Array, Floats, MetricKind, Outputs, Truth
+from coral_action.evaluation.metrics.similarity import (
+    agreement_of,
+    choice_of,
+    cosine_similarity,
+)
+from coral_action.evaluation.plan import Plan
+
+Run = Callable[[Sample], Outputs]
+
+_DIFFERENT = 1e-6  # a probability this far from 1 in sum is none; float32 gives 1e-7 a value
 
 
 def compare(
-    float_runner: Runner, int8_runner: Runner, output: str, samples: Iterable[Sample]
-) -> Iterable[tuple[int, int, bool]]:
-    """Rank with float, rank with int8, same choice: one sample after the other.
+    plan: Plan,
+    reference: Run,
+    int8: Run,
+    samples: Iterable[Sample],
+    *,
+    truth_of: Callable[[Sample], Truth],
+    float_check: Run | None = None,
+    kernel_check: Run | None = None,
+    advance: Callable[[int], None] = lambda done: None,
+) -> Columns:
+    """Run every sample through both models.
+
+    Args:
+        plan: what to compute.
+        reference: outputs of the reference for a sample.
+        int8: the same of the int8 model, dequantized.
+        samples: what to run.
+        truth_of: the label of a sample.
+        float_check: the float .tflite, where the reference is another model.
+        kernel_check: the int8 model with other kernels.
+        advance: called with the number of samples done.
 
     Raises:
-        DataError: if a label is no class of the model.
+        DataError: if a label does not fit the model, or an output is NaN or infinite.
     """
+    columns = Columns()
     for sample in samples:
-        scores = [
-            np.ravel(runner.run(sample.inputs)[output]) for runner in (float_runner, int8_runner)
-        ]
-        label = _class_of(sample, scores[0])
-        yield (
-            rank_of(scores[0], label),
-            rank_of(scores[1], label),
-            int(np.argmax(scores[0])) == int(np.argmax(scores[1])),
-        )
+        truth = truth_of(sample)
+        try:
+            outputs = _usable(reference(sample), "the reference model", plan)
+            own = _usable(int8(sample), "the int8 model", plan)
+            rows = _rows(plan, outputs, own, truth)
+            if float_check is not None:
+                rows["float_check"] = _check(
+                    plan, outputs, _usable(float_check(sample), "the float .tflite", plan)
+                )
+            if kernel_check is not None:
+                rows["kernel_check"] = _check(
+                    plan, own, _usable(kernel_check(sample), "the int8 model", plan)
+                )
+        except DataError as error:
+            message = f"evaluation: {sample.name}: {error.message}"
+            raise DataError(message, hint=error.hint) from error
+        label = int(truth) if isinstance(truth, int | np.integer) else -1
+        columns.add(sample.name, label, rows)
+        advance(len(columns))
+    columns.ragged = {key for m in plan.metrics if m.ragged for key in metric_keys(m)}
+    return columns
 
 
-def _class_of(sample: Sample, scores: Array) -> int:
-    if sample.label is None or sample.label >= len(scores):
-        raise DataError(
-            f"evaluation: {sample.name} is of class {sample.label}, but the model has "
-            f"{len(scores)} classes, from 0",
-            hint="check the labels, and that the first of `outputs` is the one with the classes",
-        )
-    return sample.label
+def metric_keys(metric: MetricKind) -> tuple[str, str]:
+    """Keys of a metric's rows, for the reference and for int8."""
+    return f"{metric.rows}/reference", f"{metric.rows}/int8"
 
 
-def evaluate_task(request: dict[str, Any], progress: ProgressCallback) -> dict[str, Any]:
-    """The child process's side: run both models over the evaluation data, return the metrics."""
-    model = FloatModel.from_json(request["model"])
-    config = EvaluationConfig.model_validate(request["evaluation"])
-    samples = open_samples(
-        config,
-        PreprocessConfig.model_validate(request["preprocess"]),
-        PathRules.from_json(request["paths"]),
-        model.inputs,
-    )
-    runners = [_runner(model.path), _runner(Path(request["int8"]))]
-    results: list[tuple[int, int, bool]] = []
-    for result in compare(runners[0], runners[1], model.outputs[0].name, samples):
-        results.append(result)
-        progress(len(results), len(samples))
-    float_ranks, int8_ranks, agree = (np.asarray(column) for column in zip(*results, strict=True))
-    return {
-        "samples": len(results),
-        "agreement": float(agree.mean()),
-        "metrics": [
-            {"name": name, "float": METRICS[name](float_ranks), "int8": METRICS[name](int8_ranks)}
-            for name in config.metrics
-        ],
+def _rows(plan: Plan, reference: Outputs, int8: Outputs, truth: Truth) -> dict[str, Array]:
+    rows: dict[str, Array] = {
+        "errors": np.array([_errors(reference[name], int8[name]) for name in reference])
     }
+    rows["choices"], rows["agreement"] = _choices(plan, reference, int8)
+    for metric in plan.metrics:
+        for key, outputs in zip(metric_keys(metric), (reference, int8), strict=True):
+            if key not in rows:
+                rows[key] = metric.row(outputs, reference, truth, plan.settings)
+    return rows
 
 
-def _runner(path: Path) -> Runner:
-    model = read_model(path)
-    return Runner(path, model.input_names(), model.output_names())
+def _usable(outputs: Outputs, which: str, plan: Plan) -> Outputs:
+    """The outputs, without the unused rest of a detector's, which holds whatever was in memory.
+
+    Raises:
+        DataError: for NaN, which would count as right wherever it is compared, or infinity.
+    """
+    names = plan.settings.detection
+    if names is not None and names.count is not None:
+        count = int(np.ravel(outputs[names.count])[0])
+        for name in (names.boxes, names.classes, names.scores):
+            outputs = {**outputs, name: np.array(outputs[name])}
+            outputs[name][:, count:] = 0
+    for name, value in outputs.items():
+        if not np.isfinite(value).all():
+            raise DataError(
+                f"{which} gives NaN or infinity in output {name}",
+                hint="check the preprocessing of this sample, and the model itself",
+            )
+    return outputs
+
+
+def _errors(reference: Array, int8: Array) -> list[float]:
+    """As columns of `errors`."""
+    a, b = (np.ravel(value).astype(np.float64) for value in (reference, int8))
+    noise = a - b
+    return [
+        float((a * a).sum()),
+        float((noise * noise).sum()),
+        cosine_similarity(a, b),
+        float(np.abs(noise).max(initial=0.0)),
+    ]
+
+
+def _choices(plan: Plan, reference: Outputs, int8: Outputs) -> tuple[Floats, Floats]:
+    """As columns of `choices`, and whether both choose the same; NaN where nothing is chosen."""
+    name, threshold = plan.settings.output, plan.settings.threshold
+    first, second = reference[name], int8[name]
+    nothing = np.full(5, np.nan), np.full(1, np.nan)
+    if plan.choices == "none":
+        return nothing
+    if plan.choices == "if_probabilities" and not _is_probability(first):
+        return nothing
+    if plan.choices == "pixels":
+        return nothing[0], np.array([agreement_of(first, second, threshold)])
+    ours, theirs = np.ravel(first).astype(np.float64), np.ravel(second).astype(np.float64)
+    chosen, changed = choice_of(ours, threshold), choice_of(theirs, threshold)
+    if len(ours) == 1:
+        scores, loss = (ours[0], theirs[0]), abs(ours[0] - theirs[0])
+    else:
+        scores, loss = (ours[chosen], theirs[changed]), ours[chosen] - theirs[chosen]
+    row = np.array([chosen, changed, *scores, loss], dtype=np.float64)
+    return row, np.array([float(chosen == changed)])
+
+
+def _is_probability(value: Array) -> bool:
+    flat = np.ravel(value).astype(np.float64)
+    return bool(flat.min() >= 0 and abs(flat.sum() - 1) < _DIFFERENT * max(len(flat), 1000))
+
+
+def _check(plan: Plan, outputs: Outputs, others: Outputs) -> Floats:
+    """As columns of `checks`, over all outputs: the same class, else the very same values."""
+    name = plan.settings.output
+    largest = max(float(np.abs(outputs[n] - others[n]).max(initial=0.0)) for n in outputs)
+    if plan.choices in ("classes", "pixels"):
+        same = agreement_of(outputs[name], others[name], plan.settings.threshold)
+    else:
+        same = float(largest == 0)
+    return np.array([same, cosine_similarity(outputs[name], others[name]), largest])

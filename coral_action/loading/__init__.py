@@ -6,10 +6,22 @@ from pathlib import Path
 
 from coral_action.config.paths import PathRules
 from coral_action.config.schema import ModelConfig
-from coral_action.isolation import Limits, run_isolated
+from coral_action.findings import Finding
+from coral_action.isolation import Json, Limits, run_isolated
+from coral_action.loading.conversion_check import conversion_findings
 from coral_action.loading.float_model import FloatModel, TensorSpec
+from coral_action.loading.formats import detect_format
+from coral_action.loading.original import open_original
 
-__all__ = ["FloatModel", "TensorSpec", "load_model"]
+__all__ = [
+    "FloatModel",
+    "TensorSpec",
+    "check_conversion",
+    "detect_format",
+    "load_model",
+    "open_original",
+    "request_for",
+]
 
 
 def load_model(
@@ -36,7 +48,35 @@ def load_model(
         ModelError: if it can't be loaded or converted.
         StageCrashError: if the child died or ran out of time or memory.
     """
-    request = {
+    request = {**request_for(model, paths, allow_custom_code), "output": str(target)}
+    result = run_isolated(
+        "coral_action.loading.child:load_task", request, stage="loading", limits=limits
+    )
+    return FloatModel.from_json(result)
+
+
+def check_conversion(
+    config: ModelConfig,
+    model: FloatModel,
+    paths: PathRules,
+    *,
+    limits: Limits | None = None,
+    allow_custom_code: bool = False,
+) -> tuple[Finding, ...]:
+    """Hold a float .tflite against the original in TensorFlow (CQ502), in a child process.
+
+    Raises:
+        ModelError: if TensorFlow can't load the original.
+    """
+    request = {"load": request_for(config, paths, allow_custom_code), "model": model.to_json()}
+    task = "coral_action.loading.original:check_task"
+    result = run_isolated(task, request, stage="checking the conversion", limits=limits)
+    return conversion_findings(result["error"])
+
+
+def request_for(model: ModelConfig, paths: PathRules, allow_custom_code: bool = False) -> Json:
+    """What coral.yml says of a model, as plain data for a child process."""
+    return {
         "source": str(paths.resolve(model.source)),
         "signature": model.signature,
         "inputs": {name: shape and list(shape) for name, shape in model.inputs.items()},
@@ -44,9 +84,4 @@ def load_model(
         "input_shapes": {name: list(shape) for name, shape in model.input_shapes.items()},
         "constants": model.constants,
         "allow_custom_code": allow_custom_code,
-        "output": str(target),
     }
-    result = run_isolated(
-        "coral_action.loading.child:load_task", request, stage="loading", limits=limits
-    )
-    return FloatModel.from_json(result)

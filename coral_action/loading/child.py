@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coral_action.converter_api import forget_stubs
 from coral_action.errors import ModelError
 from coral_action.isolation import ProgressCallback
 from coral_action.loading import formats
+from coral_action.loading.conversion_check import conversion_error, conversion_findings
 from coral_action.loading.float_model import FloatModel, interface_of
 from coral_action.loading.interface import Loaded, LoadRequest
 from coral_action.loading.light import convert_saved_model
 from coral_action.tflite import TfliteModel, read_model
+
+if TYPE_CHECKING:
+    from coral_action.loading.recipe import Frozen
 
 # The module of each format that goes through TensorFlow; its `load` returns a `Traceable`.
 _LOADERS = {
@@ -25,33 +30,42 @@ _LOADERS = {
 }
 
 
+def load_request(request: dict[str, Any]) -> LoadRequest:
+    """What coral.yml says of a model, from plain data; tells its format.
+
+    Raises:
+        ModelError: if it is nothing that can be loaded.
+    """
+    kind, source = formats.detect_format(Path(request["source"]))
+    return LoadRequest(
+        source=str(source),
+        format=kind,
+        signature=request["signature"],
+        inputs={
+            name: None if shape is None else tuple(shape)
+            for name, shape in request["inputs"].items()
+        },
+        outputs=tuple(request["outputs"]),
+        input_shapes={name: tuple(s) for name, s in request["input_shapes"].items()},
+        constants=request["constants"],
+        allow_custom_code=request["allow_custom_code"],
+    )
+
+
 def load_task(request: dict[str, Any], progress: ProgressCallback) -> dict[str, Any]:
     """Write the float .tflite of a model to `request["output"]` and return its `FloatModel`."""
-    kind, source = formats.detect_format(Path(request["source"]))
-    loaded = load(
-        LoadRequest(
-            source=str(source),
-            format=kind,
-            signature=request["signature"],
-            inputs={
-                name: None if shape is None else tuple(shape)
-                for name, shape in request["inputs"].items()
-            },
-            outputs=tuple(request["outputs"]),
-            input_shapes={name: tuple(s) for name, s in request["input_shapes"].items()},
-            constants=request["constants"],
-            allow_custom_code=request["allow_custom_code"],
-        )
-    )
+    wanted = load_request(request)
+    loaded = load(wanted)
     model = read_model(loaded.content)
     _refuse_dynamic(model)
     target = Path(request["output"])
     target.write_bytes(loaded.content)
     result = FloatModel(
         path=target,
-        format=kind,
+        format=wanted.format,
         **interface_of(model),
         already_quantized=loaded.already_quantized,
+        conversion_checked=loaded.conversion_checked,
         findings=loaded.findings,
     )
     return result.to_json()
@@ -76,12 +90,31 @@ def load(request: LoadRequest) -> Loaded:
 
         return tflite_model.load(request)
     if request.format == formats.SAVED_MODEL and (content := convert_saved_model(request)):
-        return Loaded(content)
+        return Loaded(content, conversion_checked=False)
     forget_stubs()
     from coral_action.loading.recipe import convert
 
+    frozen = open_frozen(request)
+    loaded = convert(frozen)
+    error = conversion_error(frozen.run, loaded.content, frozen.inputs)
+    return replace(loaded, findings=(*loaded.findings, *conversion_findings(error)))
+
+
+def open_frozen(request: LoadRequest) -> Frozen:
+    """The model in TensorFlow, static and with constant weights.
+
+    Raises:
+        ModelError: if it can't be loaded, or TensorFlow is not what it is made for.
+    """
+    from coral_action.loading.recipe import freeze
+
+    if request.format not in _LOADERS:
+        raise ModelError(
+            f"a {request.format} model has no original in TensorFlow",
+            hint="leave `evaluation.reference` out, or name a .tflite",
+        )
     loader = importlib.import_module(f"coral_action.loading.{_LOADERS[request.format]}")
-    return convert(loader.load(request), request)
+    return freeze(loader.load(request), request)
 
 
 def _refuse_dynamic(model: TfliteModel) -> None:

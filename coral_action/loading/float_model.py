@@ -24,7 +24,8 @@ class FloatModel:
     """A float .tflite and its interface.
 
     `already_quantized` marks a source that is full-integer already: `path` is then that model,
-    ready to be compiled, and there is no float model to compare it with.
+    ready to be compiled, and there is no float model to compare it with. `conversion_checked`: what
+    it computes was held against the original, where there is one; see `check_conversion`.
     """
 
     path: Path
@@ -32,6 +33,7 @@ class FloatModel:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     already_quantized: bool = False
+    conversion_checked: bool = True
     findings: tuple[Finding, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -55,6 +57,7 @@ class FloatModel:
             data["format"],
             **specs,
             already_quantized=data["already_quantized"],
+            conversion_checked=data["conversion_checked"],
             findings=findings,
         )
 

@@ -65,10 +65,14 @@ class Traceable:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The flatbuffer of a model, and whether it is full-integer already."""
+    """The flatbuffer of a model.
+
+    `conversion_checked`: what it computes was held against the original, where there is one.
+    """
 
     content: bytes
     already_quantized: bool = False
+    conversion_checked: bool = True
     findings: tuple[Finding, ...] = ()
 
 

@@ -7,8 +7,12 @@ SHAPE/STRIDED_SLICE/PACK chains that the Edge TPU compiler refuses.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from coral_action.errors import CoralQuantizeError, ModelError
 from coral_action.findings import Finding, Severity
@@ -24,14 +28,34 @@ from coral_action.loading.interface import (
 )
 from coral_action.tflite import pack, unpack
 
+Array = npt.NDArray[Any]
 
-def convert(model: Traceable, request: LoadRequest) -> Loaded:
-    """A float .tflite of the model, its signature carrying the model's own names.
+
+@dataclass(frozen=True)
+class Frozen:
+    """A static model whose weights are constants, as TensorFlow runs it."""
+
+    function: Any  # a ConcreteFunction of tensors in the order of `inputs`
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+
+    def run(self, values: Mapping[str, Array]) -> dict[str, Array]:
+        """Outputs by name for inputs by name, each with a batch dimension of 1."""
+        import tensorflow as tf
+
+        tensors = [tf.constant(values[spec.name], dtype=spec.dtype) for spec in self.inputs]
+        results = self.function(*tensors)
+        return {n: np.asarray(r) for n, r in zip(self.outputs, results, strict=True)}
+
+
+def freeze(model: Traceable, request: LoadRequest) -> Frozen:
+    """The model with static shapes and constant weights.
 
     Inputs that coral.yml fixes under `constants`, and inputs that no output depends on, are gone.
 
     Raises:
-        ModelError: if inputs stay open, or TensorFlow can't trace or convert the model.
+        ModelError: if inputs stay open, the graph has control flow, or TensorFlow can't trace it.
     """
     specs = [static_input(i, request) for i in model.inputs if i.name not in request.constants]
     frozen = _freeze(model, request, specs)
@@ -43,12 +67,19 @@ def convert(model: Traceable, request: LoadRequest) -> Loaded:
         frozen = _freeze(model, request, needed)
         needed_nodes = _needed_nodes(frozen)
     refuse_control_flow(op.node_def for op in needed_nodes.values())
-    content = _convert_frozen(frozen)
-    names = [spec.name for spec in needed]
-    return Loaded(
-        _name_signature(content, names, list(model.outputs)),
-        findings=tuple(_dropped(name, model.outputs) for name in unused),
-    )
+    findings = tuple(_dropped(name, model.outputs) for name in unused)
+    return Frozen(frozen, tuple(needed), tuple(model.outputs), findings)
+
+
+def convert(model: Frozen) -> Loaded:
+    """A float .tflite of the model, its signature carrying the model's own names.
+
+    Raises:
+        ModelError: if TensorFlow can't convert the model.
+    """
+    content = _convert_frozen(model.function)
+    names = [spec.name for spec in model.inputs]
+    return Loaded(_name_signature(content, names, list(model.outputs)), findings=model.findings)
 
 
 def _freeze(model: Traceable, request: LoadRequest, specs: Sequence[TensorSpec]) -> Any:

@@ -48,7 +48,8 @@ def load(request: LoadRequest) -> Loaded:
         # Byte for byte the file that it was, where there was nothing to mend.
         mended = edited or stripped
         findings = (_already_quantized(), *([_stripped()] if stripped else []))
-        return Loaded(pack(model) if mended else content, True, findings)
+        found = pack(model) if mended else content
+        return Loaded(found, already_quantized=True, findings=findings)
     _refuse_partly_quantized(view)
     restored = tflite_fold.restore_float_weights(model, view)
     findings = (_restored(restored),) if restored else ()

@@ -8,6 +8,7 @@ from typing import Any
 
 from coral_action.config.paths import PathRules
 from coral_action.config.schema import ModelConfig
+from coral_action.data import SampleStatistics, merged
 from coral_action.errors import QuantizationError
 from coral_action.findings import Finding, Severity
 from coral_action.isolation import Limits, ProgressCallback
@@ -22,7 +23,15 @@ from coral_action.quantization.selection import Trial
 from coral_action.quantization.verification import verify, verify_float
 from coral_action.tflite import TfliteModel, read_model
 
-__all__ = ["Crew", "Int8Model", "LayerError", "Trial", "quantize_model", "start_crew"]
+__all__ = [
+    "Crew",
+    "Int8Model",
+    "LayerError",
+    "Trial",
+    "accept_full_integer",
+    "quantize_model",
+    "start_crew",
+]
 
 
 def start_crew(
@@ -45,6 +54,7 @@ def quantize_model(
     on_progress: ProgressCallback | None = None,
     crew: Crew | None = None,
     float_outputs: Path | None = None,
+    allow_custom_code: bool = False,
 ) -> Int8Model:
     """Calibrate, quantize and verify; `target` is written only if all is well.
 
@@ -60,6 +70,7 @@ def quantize_model(
         crew: child processes that were started earlier (`start_crew`), then with their own
             `limits`; new ones when left out. The result does not depend on their number.
         float_outputs: an .npz to write the float model's outputs on the calibration samples to.
+        allow_custom_code: whether a `python:` source may run; never taken from coral.yml.
 
     Raises:
         DataError: if the data can't be read, are empty, don't fit the model or hold NaN.
@@ -76,19 +87,22 @@ def quantize_model(
                 on_progress=on_progress,
                 crew=own,
                 float_outputs=float_outputs,
+                allow_custom_code=allow_custom_code,
             )
     started = time.monotonic()
     _refuse("the float model can't be quantized", verify_float(read_model(model.path)))
     prepared = prepare(model.path, config, crew.scratch)
     request = _request(config, model, paths, prepared.path)
+    request["allow_custom_code"] = allow_custom_code
     files = [str(crew.scratch / f"observed-{index}.npz") for index in range(crew.workers)]
-    crew.observe(
+    replies = crew.observe(
         [
             {**request, "shard": [index, crew.workers], "output": file}
             for index, file in enumerate(files)
         ],
         on_progress,
     )
+    statistics = merged([SampleStatistics.from_json(reply["statistics"]) for reply in replies])
     calibrated = time.monotonic()
     request["observed"] = files
     request["float_outputs"] = None if float_outputs is None else str(float_outputs)
@@ -116,7 +130,19 @@ def quantize_model(
         rewrites=prepared.rewrites,
         float_outputs=float_outputs,
         workers=crew.workers,
+        statistics=statistics,
     )
+
+
+def accept_full_integer(path: Path) -> TfliteModel:
+    """A model that somebody else quantized, verified as ours are.
+
+    Raises:
+        QuantizationError: if it is not full-integer; `findings` names every operator and tensor.
+    """
+    model = read_model(path)
+    _refuse("the model is not full-integer", verify(model))
+    return model
 
 
 def _request(

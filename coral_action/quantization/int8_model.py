@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from coral_action.data import SampleStatistics
 from coral_action.findings import Finding
 from coral_action.quantization.layer_error import LayerError
 from coral_action.quantization.selection import Trial
@@ -31,4 +32,5 @@ class Int8Model:
     layer_errors: tuple[LayerError, ...] = ()  # the worst ten, the worst first
     rewrites: tuple[str, ...] = ()  # what was written in an older form, one line each
     float_outputs: Path | None = None  # .npz: `samples` (N,), `output:<name>` (N, ...)
+    statistics: SampleStatistics | None = None  # of the calibration samples, as the model was fed
     workers: int = field(default=1, compare=False)

@@ -13,11 +13,17 @@ from coral_action.findings import Finding
 from coral_action.quantization import Int8Model
 from coral_action.report.model import (
     AccuracyData,
+    ClassLossData,
+    ConfusionData,
     FindingData,
+    FlipsData,
+    KernelCheckData,
     MetricData,
     OperatorData,
+    OutputErrorData,
     PlacementData,
     QuantizationData,
+    ReferenceCheckData,
 )
 from coral_action.report.sections import (
     ChannelData,
@@ -113,7 +119,9 @@ def edge_tpu_data(cost: Cost, compiled: Compiled | None) -> EdgeTpuData:
         latency_low_ms=latency.low if latency else None,
         latency_high_ms=latency.high if latency else None,
         latency_source=latency.source if latency else None,
-        activations=[TensorBytes(name=cost.largest_activation, bytes=cost.largest_activation_bytes)],
+        activations=[
+            TensorBytes(name=cost.largest_activation, bytes=cost.largest_activation_bytes)
+        ],
     )
 
 
@@ -173,15 +181,21 @@ def accuracy_data(accuracy: Accuracy) -> AccuracyData:
         agreement=accuracy.agreement,
         kernels=accuracy.kernels,
         metrics=[
-            MetricData(
-                name=metric.name,
-                float_value=metric.float_value,
-                int8_value=metric.int8_value,
-                # Counts of samples divided by their number: nine digits hide float dust.
-                drop=round(metric.drop, 9),
-            )
+            # Counts of samples divided by their number: nine digits hide float dust.
+            MetricData(**asdict(metric), drop=round(metric.drop, 9))
             for metric in accuracy.metrics
         ],
+        reference=accuracy.reference,
+        flips=accuracy.flips and FlipsData(**asdict(accuracy.flips)),
+        classes=[
+            ClassLossData(**asdict(item), drop=round(item.drop, 9)) for item in accuracy.classes
+        ],
+        confusion=accuracy.confusion and ConfusionData(**asdict(accuracy.confusion)),
+        outputs=[OutputErrorData(**asdict(item)) for item in accuracy.outputs],
+        kernel_check=accuracy.kernel_check and KernelCheckData(**asdict(accuracy.kernel_check)),
+        reference_check=accuracy.reference_check
+        and ReferenceCheckData(**asdict(accuracy.reference_check)),
+        structural=accuracy.structural,
     )
 
 

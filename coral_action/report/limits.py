@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coral_action.config.limits_schema import LimitsConfig
+from coral_action.config.limits_schema import DropLimit, LimitsConfig
 from coral_action.report.model import AccuracyData, LimitData, PlacementData, SizeData
 
 
@@ -14,14 +14,31 @@ def check_limits(
     accuracy: AccuracyData | None,
 ) -> list[LimitData]:
     """Every limit that is set and whose value is known, in the order of the schema."""
-    values: dict[str, float | None] = {
-        "accuracy_drop": accuracy.metrics[0].drop if accuracy else None,
-        "int8_size": sizes.int8_bytes if sizes else None,
-        "cpu_operators": placement.cpu if placement else None,
-    }
-    results = []
-    for name, value in values.items():
-        limit = getattr(limits, name)
-        if limit is not None and value is not None:
-            results.append(LimitData(name=name, limit=limit, value=value, passed=value <= limit))
-    return results
+    counts: list[tuple[str, int | None, int | None]] = [
+        ("int8_size", limits.int8_size, sizes.int8_bytes if sizes else None),
+        ("cpu_operators", limits.cpu_operators, placement.cpu if placement else None),
+    ]
+    return [
+        *_drop(limits.accuracy_drop, accuracy),
+        *(
+            LimitData(name=name, limit=limit, value=value, passed=value <= limit)
+            for name, limit, value in counts
+            if limit is not None and value is not None
+        ),
+    ]
+
+
+def _drop(limit: DropLimit | None, accuracy: AccuracyData | None) -> list[LimitData]:
+    """The first metric's loss, or the lower end of its interval at the limit's own level."""
+    if limit is None or accuracy is None:
+        return []
+    metric = accuracy.metrics[0]
+    value, confidence = metric.drop, None
+    if limit.confidence is not None and metric.interval is not None:
+        value, confidence = metric.interval[0], metric.confidence
+    passed = value <= limit.max
+    return [
+        LimitData(
+            name="accuracy_drop", limit=limit.max, value=value, passed=passed, confidence=confidence
+        )
+    ]

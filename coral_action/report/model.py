@@ -213,6 +213,7 @@ class LimitData(_Data):
     value: float
     passed: bool
     line: int | None = None  # in coral.yml
+    confidence: Fraction | None = None  # of the lower bound that is held against the limit
 
 
 class FileData(_Data):

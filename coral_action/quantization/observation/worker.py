@@ -7,7 +7,7 @@ from typing import Any
 
 from coral_action.config.data_schema import CalibrationConfig, PreprocessConfig
 from coral_action.config.paths import PathRules
-from coral_action.data import Samples, open_samples
+from coral_action.data import Samples, SampleStatistics, open_samples
 from coral_action.isolation import ProgressCallback
 from coral_action.loading import FloatModel
 from coral_action.quantization.observation.watch import observe
@@ -20,6 +20,7 @@ def open_calibration(request: dict[str, Any]) -> Samples:
         PreprocessConfig.model_validate(request["preprocess"]),
         PathRules.from_json(request["paths"]),
         FloatModel.from_json(request["model"]).inputs,
+        allow_custom_code=request["allow_custom_code"] is True,
     )
 
 
@@ -27,9 +28,10 @@ def observe_task(request: dict[str, Any], progress: ProgressCallback) -> dict[st
     """Observe shard `request["shard"]` = [index, count]; the result goes to `request["output"]`."""
     index, count = request["shard"]
     samples = open_calibration(request).shard(index, count)
+    statistics = SampleStatistics(samples.profile)
     observed = observe(
         Path(request["float"]).read_bytes(),
-        samples,
+        statistics.watching(samples),
         total=len(samples),
         first=index,
         step=count,
@@ -37,4 +39,4 @@ def observe_task(request: dict[str, Any], progress: ProgressCallback) -> dict[st
         progress=progress,
     )
     observed.save(Path(request["output"]))
-    return {"samples": observed.samples}
+    return {"samples": observed.samples, "statistics": statistics.to_json()}

@@ -1,0 +1,110 @@
+"""What is kept of every sample: a few numbers, so that memory stays flat; merged over workers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from coral_action.inference import Array
+
+# Columns of `errors`, one row for each output: sums of squares, cosine, largest difference.
+SIGNAL, NOISE, COSINE, LARGEST = range(4)
+# Columns of `choices`: class and its score by each model, and how far int8 moved from float's.
+FLOAT_CHOICE, INT8_CHOICE, FLOAT_SCORE, INT8_SCORE, LOSS = range(5)
+# Columns of `checks`: whether results are the same, cosine, largest difference.
+SAME, CHECK_COSINE, CHECK_LARGEST = range(3)
+
+
+@dataclass
+class Columns:
+    """One entry a sample in every list.
+
+    Attributes:
+        names: what samples are called.
+        labels: class numbers; -1 where the label is no class.
+        values: rows by key, such as `errors`, `choices`, or a metric's rows for a model.
+        ragged: keys of `values` whose rows have different lengths.
+    """
+
+    names: list[str] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    values: dict[str, list[Array]] = field(default_factory=dict)
+    ragged: set[str] = field(default_factory=set)
+
+    def add(self, name: str, label: int, rows: dict[str, Array]) -> None:
+        """One more sample; the keys of all samples are the same."""
+        self.names.append(name)
+        self.labels.append(label)
+        for key, row in rows.items():
+            self.values.setdefault(key, []).append(row)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.values
+
+    def stacked(self, key: str) -> Any:
+        """Rows as one array (samples, ...), or as a list of arrays where they are ragged."""
+        return self.values[key] if key in self.ragged else np.stack(self.values[key])
+
+    def save(self, path: Path) -> None:
+        """Write an .npz that `load` reads."""
+        arrays: dict[str, Array] = {
+            "names": np.asarray(self.names, dtype=np.str_),
+            "labels": np.asarray(self.labels, dtype=np.int64),
+        }
+        for key, rows in self.values.items():
+            if key in self.ragged:
+                arrays[f"flat:{key}"] = np.concatenate(rows)
+                arrays[f"lengths:{key}"] = np.asarray([len(row) for row in rows], dtype=np.int64)
+            else:
+                arrays[f"rows:{key}"] = np.stack(rows)
+        with path.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> Columns:
+        """The inverse of `save`."""
+        with np.load(path, allow_pickle=False) as held:
+            columns = cls([str(n) for n in held["names"]], [int(n) for n in held["labels"]])
+            for entry in held.files:
+                kind, _, key = entry.partition(":")
+                if kind == "rows":
+                    columns.values[key] = list(held[entry])
+                elif kind == "flat":
+                    columns.ragged.add(key)
+                    ends = np.cumsum(held[f"lengths:{key}"])
+                    columns.values[key] = np.split(held[entry], ends[:-1]) if len(ends) else []
+        return columns
+
+
+def merge(shards: Sequence[Columns], total: int) -> Columns:
+    """The columns of all workers in the order of the samples, however many workers there were.
+
+    Worker i of n has the samples i, i + n, ...; where some could not be read, places are not known
+    any more, and the names tell the order.
+
+    Args:
+        shards: what the workers have, in their order.
+        total: how many samples there should be.
+    """
+    places = [
+        (place * len(shards) + index, index, place)
+        for index, shard in enumerate(shards)
+        for place in range(len(shard))
+    ]
+    if len(places) == total:
+        places.sort()
+    else:
+        places.sort(key=lambda item: (shards[item[1]].names[item[2]], item[0]))
+    merged = Columns(ragged=set().union(*(shard.ragged for shard in shards)))
+    for _, index, place in places:
+        shard = shards[index]
+        rows = {key: values[place] for key, values in shard.values.items()}
+        merged.add(shard.names[place], shard.labels[place], rows)
+    return merged
