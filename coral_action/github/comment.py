@@ -133,7 +133,7 @@ class CommentWriter:
             return None  # the next round sees whether somebody else did the same
         first, *later = current
         if _lines(first.body) == _lines(fitted) and not later:
-            if self._wrote and not self._is_still_there(first, own):
+            if self._wrote and not self._is_still_there(first, fitted, own):
                 return None
             return Outcome(self._wrote or "unchanged", first.url)
         self._update(first, fitted)
@@ -141,13 +141,12 @@ class CommentWriter:
             self._api.delete(f"{self._comments}/{comment.id}")
         return None
 
-    def _is_still_there(self, comment: _Comment, own: Section) -> bool:
+    def _is_still_there(self, comment: _Comment, written: str, own: Section) -> bool:
         """Whether nobody who read the comment before we wrote has overwritten it since."""
         self._pause()
         again = self._get(comment.id)
-        return again is not None and comment_body.holds(
-            str(again.get("body") or ""), own, self._key
-        )
+        body = "" if again is None else str(again.get("body") or "")
+        return comment_body.holds(body, written, own, self._key)
 
     def _get(self, number: int) -> dict[str, Any] | None:
         try:
@@ -173,8 +172,8 @@ class CommentWriter:
         found = {data["id"]: data for data in self._api.pages(self._conversation)}
         if self._created is not None and self._created not in found:
             # Lists come from copies of the database that can be a moment behind.
-            if (created := self._get(self._created)) is not None:
-                found[self._created] = created
+            created = self._get(self._created)
+            found |= {} if created is None else {self._created: created}
         return sorted(map(_Comment.from_json, self._ours(found.values())), key=lambda c: c.id)
 
     def _ours(self, comments: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:

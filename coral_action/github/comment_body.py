@@ -193,10 +193,12 @@ def fit(key: str, found: Sequence[Section], own: Section, render: Render, limit:
         others = [_stub(s) if s.id == largest.id else s for s in others]
 
 
-def holds(body: str, own: Section, key: str) -> bool:
-    """Whether a comment (still) has the section of this run of this job, be it shortened."""
-    return is_ours(body, key) and any(
-        section.id == own.id and not own.is_newer_than(section) for section in parse(body)
+def holds(body: str, written: str, own: Section, key: str) -> bool:
+    """Whether a comment still has what we wrote for this job, or something newer."""
+    sections = [section for section in parse(body) if section.id == own.id]
+    expected = [section for section in parse(written) if section.id == own.id]
+    return is_ours(body, key) and all(
+        any(not wanted.is_newer_than(section) for section in sections) for wanted in expected
     )
 
 

@@ -31,7 +31,7 @@ class Reason(StrEnum):
 
 
 class ApiError(GitHubError):
-    """A request that failed for good; `uncertain` if GitHub may have carried it out all the same."""
+    """A request that failed; `uncertain` if GitHub may have carried it out all the same."""
 
     def __init__(
         self,
