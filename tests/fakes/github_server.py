@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from fakes.github_state import Json, RefusedError, State
 
@@ -89,7 +89,7 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ),
     ("GET", "/releases"): lambda s, r, m: list(reversed(s.releases.values())),
     ("GET", "/releases/latest"): lambda s, r, m: s.latest(),
-    ("GET", "/releases/tags/{tag}"): lambda s, r, m: s.by_tag(m[1]),
+    ("GET", "/releases/tags/{tag}"): lambda s, r, m: s.by_tag(unquote(m[1])),
     ("POST", "/releases"): lambda s, r, m: (
         s.need("contents") or s.add_release(r.json["tag_name"], **r.json)
     ),
@@ -118,6 +118,7 @@ class GitHubServer:
         self.faults: list[Fault] = []
         self.unknown: list[str] = []
         self.latency: Callable[[], float] | None = None
+        self.watch: Callable[[State], None] = lambda state: None  # after each request
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -164,6 +165,7 @@ class GitHubServer:
         try:
             with self.state.lock:
                 result = self._dispatch(request)
+                self.watch(self.state)
         except RefusedError as refused:
             return _json(refused.status, refused.body, refused.headers)
         if result is None:
@@ -297,6 +299,17 @@ def half_json(request: Request, right: Callable[[], Answer]) -> Answer:
 def page_of_html(request: Request, right: Callable[[], Answer]) -> Answer:
     """What a proxy or a maintenance page says, with a status that promises JSON."""
     return Answer(200, b"<!DOCTYPE html><h1>Unicorn!</h1>", {"Content-Type": "text/html"})
+
+
+def starter(server: GitHubServer) -> Callable[..., Answer | None]:
+    """A 502 during an upload that leaves an asset without content under its name."""
+
+    def answer(request: Request, right: Callable[[], Answer]) -> Answer:
+        release = int(request.path.split("/")[-2])
+        server.state.add_asset(release, request.query["name"], b"", "starter")
+        return _json(502, {"message": "bad gateway"})
+
+    return answer
 
 
 def silence(seconds: float) -> Callable[..., Answer]:
