@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 
 from coral_action.errors import UsageError
 
@@ -29,7 +29,7 @@ class Token:
         return next((cls(value) for value in values if value), None)
 
     @staticmethod
-    def remove_from(environment: dict[str, str]) -> None:
+    def remove_from(environment: MutableMapping[str, str]) -> None:
         """Take it out of an environment, so that no process started later inherits it."""
         for name in _VARIABLES:
             environment.pop(name, None)

@@ -242,11 +242,11 @@ class GitHubServer:
                 self.end_headers()
                 self.wfile.write(answer.body[: int(len(answer.body) * answer.sent)])
 
-            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = handle_any
-
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
                 pass
 
+        for method in ("GET", "POST", "PATCH", "PUT", "DELETE"):
+            setattr(RequestHandler, f"do_{method}", RequestHandler.handle_any)
         return RequestHandler
 
 

@@ -24,7 +24,7 @@ LATENCY = 0.02  # seconds each way at most: half a second of the program
 
 
 def latency(seed: int) -> Callable[[], float]:
-    """Most requests are quick and some are slow, which is what makes writers overtake each other."""
+    """Most requests are quick and some slow: that makes writers overtake each other."""
     order = random.Random(seed)
     return lambda: LATENCY * (order.random() if order.random() < 0.3 else order.random() / 10)
 
