@@ -64,7 +64,7 @@ class GitHubApi:
         self._session = requests.Session()
         self._session.headers.update(
             {
-                "Accept": "application/vnd.github+json",
+                "Accept": "application/vnd.github+json, application/json",
                 "User-Agent": f"coral-quantize/{__version__}",
                 "X-GitHub-Api-Version": "2022-11-28",
             }
