@@ -111,7 +111,11 @@ class Context:
         event = _read_event(environment.get("GITHUB_EVENT_PATH", ""))
         name = environment.get("GITHUB_EVENT_NAME", "")
         commit = environment.get("GITHUB_SHA", "")
-        pull_request, search = _pull_request_of(name, event, commit, repository)
+        try:
+            pull_request, search = _pull_request_of(name, event, commit, repository)
+            commit = _commit_of(name, event, commit, pull_request)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(f"the event file is no {name} event: {error!r}") from error
         api_url = environment.get("GITHUB_API_URL") or PUBLIC_API
         from_fork = pull_request is not None and pull_request.from_fork
         # With pull_request_target and workflow_run a fork's job has the repository's own rights.
@@ -121,7 +125,7 @@ class Context:
         return cls(
             repository=repository,
             event=name,
-            commit=_commit_of(name, event, commit, pull_request),
+            commit=commit,
             default_branch=(event.get("repository") or {}).get("default_branch") or "",
             workflow=environment.get("GITHUB_WORKFLOW", ""),
             job=environment.get("GITHUB_JOB", ""),

@@ -23,7 +23,7 @@ from coral_action.github.notices import Notice
 from coral_action.github.outputs import made_files
 from coral_action.github.pulls import find_pull_request
 from coral_action.github.release import ReleaseWriter
-from coral_action.github.release_notes import REPORT_NAME
+from coral_action.github.release_notes import report_copy
 from coral_action.github.rendering import Rendering
 from coral_action.report.model import Report
 
@@ -141,10 +141,7 @@ def release_files(report: Report, inputs: ActionInputs) -> list[Path]:
         UsageError: if a pattern matches no file, or one outside of the workspace.
     """
     files = [inputs.workspace / path for path in made_files(report)]
-    # Under a name that says what it is, beside files that are not ours.
-    named = inputs.output / REPORT_NAME
-    named.write_bytes((inputs.output / "report.json").read_bytes())
-    files.append(named)
+    files.append(report_copy(inputs.output / "report.json"))
     for pattern in inputs.release_files:
         if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
             raise UsageError(f"input release-files: {pattern} lies outside of the workspace")

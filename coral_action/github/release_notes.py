@@ -1,9 +1,10 @@
-"""Our part of the release notes, between markers; the rest is not ours. Pure functions."""
+"""Our part of the release notes, between markers; the rest is not ours."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +19,13 @@ SUMS_NAME = "SHA256SUMS"
 UNPUBLISHED = "<!-- coral-quantize:unpublished -->"
 _BEGIN, _END = "<!-- coral-quantize:files -->", "<!-- /coral-quantize:files -->"
 _OURS = re.compile(rf"\n*{re.escape(_BEGIN)}.*?(?:{re.escape(_END)}|\Z)\n*", re.DOTALL)
+
+
+def report_copy(report: Path) -> Path:
+    """A report under the name that it has in a release, beside where it is."""
+    copy = report.with_name(REPORT_NAME)
+    copy.write_bytes(report.read_bytes())
+    return copy
 
 
 def with_table(notes: str, table: str) -> str:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -133,6 +136,24 @@ class GitHubServer:
         finally:
             self._server.shutdown()
             self._server.server_close()
+
+    def use_tls(self, folder: Path) -> Path:
+        """Serve with a certificate that nobody knows yet; returns the file that vouches for it."""
+        bundle = folder / "certificate.pem"
+        subprocess.run(
+            [
+                *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+                *("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
+                *("-keyout", folder / "key.pem", "-out", bundle),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(bundle, folder / "key.pem")
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = self.url.replace("http:", "https:")
+        return bundle
 
     def count(self, method: str, path: str = "") -> int:
         return sum(r.method == method and path in r.path for r in self.requests)
