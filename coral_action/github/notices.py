@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -29,13 +30,15 @@ class Notice:
 def notices_of(report: Report, config: str) -> list[Notice]:
     """All of them, the most useful first; `config` is the path of coral.yml.
 
-    Errors stand before exceeded limits and those before findings, and one model's notices don't
-    crowd out another's: the first of each model come first.
+    Errors stand before warnings, and no model crowds out another: within a level, the first of
+    each model come first.
     """
     by_model = [list(_notices(model, config)) for model in report.models]
-    turns = max((len(notices) for notices in by_model), default=0)
-    in_turn = [found[turn] for turn in range(turns) for found in by_model if turn < len(found)]
-    return sorted(in_turn, key=lambda notice: _ORDER.index(notice.level))
+    ordered: list[Notice] = []
+    for level in _ORDER:
+        turns = zip_longest(*([n for n in found if n.level == level] for found in by_model))
+        ordered += [notice for turn in turns for notice in turn if notice is not None]
+    return ordered
 
 
 def _notices(model: ModelReport, config: str) -> Iterator[Notice]:
