@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,61 +12,158 @@ from coral_action.config import load_config
 from coral_action.config.paths import PathRules
 from coral_action.console import describe
 from coral_action.edgetpu import find_compiler
-from coral_action.errors import CoralQuantizeError
+from coral_action.errors import EXIT_OK, CoralQuantizeError, StageCrashError
+from coral_action.github.api import GitHubApi
+from coral_action.github.checks import Conclusion
+from coral_action.github.context import Context
 from coral_action.github.inputs import ActionInputs
-from coral_action.github.runner import (
-    error_command,
-    escape,
-    group,
-    outputs_of,
-    write_outputs,
-    write_summary,
-)
+from coral_action.github.notices import Notice, notices_of
+from coral_action.github.outputs import outputs_of
+from coral_action.github.ownership import give_back
+from coral_action.github.publish import Publisher
+from coral_action.github.rendering import SUMMARY_BYTES, Rendering, compared
+from coral_action.github.runner import Runner
+from coral_action.github.token import Token
 from coral_action.pipeline import RunOptions, run
 from coral_action.progress import LineProgress
-from coral_action.report import markdown
 from coral_action.report.files import write_report
+from coral_action.report.model import Report
 
 
 def main(environment: Mapping[str, str] | None = None) -> int:
     """Run the action and return its exit code (README, "Exit codes")."""
-    environment = os.environ if environment is None else environment
-    debug = environment.get("RUNNER_DEBUG") == "1"
+    environment = dict(os.environ if environment is None else environment)
+    runner = Runner(environment, sys.stderr)
     try:
-        return _run(environment, debug=debug)
+        # Taken out at once: no process that is started from here on can inherit it.
+        token = Token.from_environment(environment)
+        Token.remove_from(environment)
+        Token.remove_from(os.environ)
+        return _run(environment, token, runner)
     except CoralQuantizeError as error:
-        _say(error, debug=debug)
+        _say(error, runner)
         return error.exit_code
+    except Exception as error:
+        crash = StageCrashError(
+            f"an error of coral-quantize itself: {type(error).__name__}: {error}",
+            hint="please report it with the log of a run with debug logging enabled",
+            details=traceback.format_exc(),
+        )
+        _say(crash, runner)
+        return crash.exit_code
 
 
-def _run(environment: Mapping[str, str], *, debug: bool) -> int:
+def _run(environment: Mapping[str, str], token: Token | None, runner: Runner) -> int:
     inputs = ActionInputs.from_environment(environment)
+    publisher = _publisher(Context.from_environment(environment), token, inputs, runner)
     # From here on all paths are relative to the workspace, as they are for the steps that follow.
     os.chdir(inputs.workspace)
-    output = inputs.output.relative_to(inputs.workspace)
+    try:
+        report, errors = _make(inputs, publisher, environment, runner)
+        codes = [report.exit_code]
+        for name, error in errors.items():
+            _show_details(error, runner, name)
+        codes += _publish(report, inputs, publisher, environment, runner)
+    finally:
+        give_back(inputs.output, inputs.workspace)
+    return inputs.fail_on.exit_code(codes)
+
+
+def _publisher(
+    context: Context | None, token: Token | None, inputs: ActionInputs, runner: Runner
+) -> Publisher | None:
+    """Who speaks with GitHub; nobody outside of a runner, or without a token."""
+    if context is None or token is None:
+        return None
+    api = GitHubApi(context.api_url, token, graphql_url=context.graphql_url)
+    return Publisher(api, context, inputs, runner.say)
+
+
+def _make(
+    inputs: ActionInputs,
+    publisher: Publisher | None,
+    environment: Mapping[str, str],
+    runner: Runner,
+) -> tuple[Report, dict[str, CoralQuantizeError]]:
+    """Process the models, and write the report beside them."""
     config = load_config(inputs.config.relative_to(inputs.workspace))
     options = RunOptions(
-        output=output,
+        output=inputs.output.relative_to(inputs.workspace),
         paths=PathRules(inputs.config.parent, inputs.workspace),
         models=inputs.models,
         compiler=find_compiler(inputs.compiler, environment),
         jobs=inputs.jobs,
     )
     # Groups can't overlap in a log: with several jobs the lines carry the model's name only.
-    progress = LineProgress(sys.stderr, group if inputs.jobs == 1 else None)
+    progress = LineProgress(sys.stderr, runner.group if inputs.jobs == 1 else None)
     report, errors = run(config, options, progress)
-    write_report(report, output)
-    for name, error in errors.items():
-        _say(error, debug=debug, name=name)
-    write_summary(markdown.render(report), environment)
-    write_outputs(outputs_of(report, Path(output).as_posix()), environment)
-    return report.exit_code
+    if publisher is not None:
+        publisher.find_pull_request()
+        report = compared(report, publisher.find_baseline())
+    write_report(report, options.output)
+    return report, errors
 
 
-def _say(error: CoralQuantizeError, *, debug: bool, name: str = "") -> None:
-    """An annotation for the error; then the details, no line of which can be a command."""
-    first, *details = describe(error, debug=debug, name=name).split("\n", 2)
-    hint = details[0] if details else ""
-    print(error_command(f"{first}\n{hint}".strip()), file=sys.stderr)  # noqa: T201
-    for line in "\n".join(details[1:]).splitlines():
-        print(f"| {escape(line)}", file=sys.stderr)  # noqa: T201
+def _publish(
+    report: Report,
+    inputs: ActionInputs,
+    publisher: Publisher | None,
+    environment: Mapping[str, str],
+    runner: Runner,
+) -> list[int]:
+    """Tell everybody; returns exit codes of what went wrong at that, after trying all the rest."""
+    failures: list[CoralQuantizeError] = []
+    rendering = Rendering(report)
+    notices = notices_of(report, inputs.config.relative_to(inputs.workspace).as_posix())
+    runner.annotate(notices)
+    try:
+        runner.write_summary(rendering.within_bytes(SUMMARY_BYTES - 1))
+    except CoralQuantizeError as error:
+        failures.append(error)
+    if publisher is not None:
+        passes = inputs.fail_on.exit_code([report.exit_code]) == EXIT_OK
+        publisher.publish_comment(rendering)
+        publisher.publish_check(rendering, _conclusion(report, passes=passes), notices)
+        try:
+            # Nobody shall download what was found wanting, or miss what could not be made.
+            if passes and all(model.status != "failed" for model in report.models):
+                publisher.publish_release(report)
+        except CoralQuantizeError as error:
+            failures.append(error)
+        failures += publisher.errors
+    try:
+        folder = inputs.output.relative_to(inputs.workspace).as_posix()
+        urls = {
+            "comment_url": publisher.comment_url if publisher else "",
+            "release_url": publisher.release_url if publisher else "",
+        }
+        runner.write_outputs(outputs_of(report, Path(folder).as_posix(), **urls))
+    except CoralQuantizeError as error:
+        failures.append(error)
+    for failure in failures:
+        _say(failure, runner)
+    return [failure.exit_code for failure in failures]
+
+
+def _conclusion(report: Report, *, passes: bool) -> Conclusion:
+    """What the check run says: neutral where something is wrong that was not to fail the step."""
+    if report.passed:
+        return "success"
+    return "neutral" if passes else "failure"
+
+
+def _say(error: CoralQuantizeError, runner: Runner) -> None:
+    """An annotation for the error, and all the rest where debug logging is on."""
+    message = f"{error.message}\n{error.hint}".strip()
+    runner.annotate([Notice("error", message, file="")])
+    if not runner.is_there:
+        runner.say(describe(error, debug=False))
+    _show_details(error, runner)
+
+
+def _show_details(error: CoralQuantizeError, runner: Runner, name: str = "") -> None:
+    """A traceback or a tool's output: text from elsewhere."""
+    if runner.debug and error.details:
+        with runner.foreign_output():
+            runner.say(f"{name}: details" if name else "details")
+            runner.say(error.details)

@@ -84,6 +84,13 @@ class CompilerError(CoralQuantizeError):
     kind = "compiler"
 
 
+class GitHubError(CoralQuantizeError):
+    """GitHub could not be reached, or refused."""
+
+    exit_code = EXIT_GITHUB
+    kind = "github"
+
+
 def error_classes() -> dict[str, type[CoralQuantizeError]]:
     """Every error class by its `kind`, to raise again what a child process reported."""
     return {cls.kind: cls for cls in CoralQuantizeError.__subclasses__()}

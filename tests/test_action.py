@@ -83,7 +83,7 @@ def test_failure_is_an_annotation_and_an_exit_code(workspace: Path) -> None:
     (workspace / "model.keras").unlink()
     finished, output, summary = start(workspace, INPUT_MODELS="digits_keras")
     assert finished.returncode == 3
-    assert "::error title=coral-quantize::" in finished.stderr
+    assert "::error file=coral.yml,line=1,title=coral-quantize::" in finished.stderr
     assert "Traceback" not in finished.stderr
     assert parse_outputs(output)["passed"] == "false"
     assert "1 of 1 model failed" in summary.read_text()

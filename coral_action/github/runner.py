@@ -1,94 +1,147 @@
-"""What a job tells the runner: outputs, the summary, and groups in its log.
+"""What a job tells the runner: outputs, the summary, groups, masks and annotations in its log.
 
+Outside of a runner all of it does nothing.
 https://docs.github.com/actions/reference/workflow-commands-for-github-actions
 """
 
 from __future__ import annotations
 
-import json
+import os
+import re
 import secrets
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from coral_action.errors import UsageError
-from coral_action.report.model import Report
+from coral_action.github.notices import Notice
 
-SUMMARY_BYTES = 1024 * 1024
-
-
-def outputs_of(report: Report, folder: str) -> dict[str, str]:
-    """The outputs of the action, all text; `folder` is where report.json lies."""
-    drops = [m.accuracy.metrics[0].drop for m in report.models if m.accuracy]
-    cpu = [m.placement.cpu for m in report.models if m.placement]
-    made = [
-        path for m in report.models for path in (m.files.int8, m.files.edgetpu) if path is not None
-    ]
-    return {
-        "report": f"{folder}/report.json",
-        "markdown": f"{folder}/report.md",
-        "html": f"{folder}/report.html",
-        "passed": json.dumps(report.passed),
-        "models": json.dumps([{"name": m.name, "status": m.status} for m in report.models]),
-        "files": "\n".join(made),
-        "accuracy-drop": f"{max(drops):.4f}" if drops else "",
-        "cpu-operators": str(sum(cpu)) if cpu else "",
-    }
+_ANNOTATIONS = 10  # of each level, of one step: the runner drops the rest
+_MESSAGE_CHARACTERS = 4_000  # of 4,096
 
 
-def write_outputs(outputs: Mapping[str, str], environment: Mapping[str, str]) -> None:
-    """Append to the runner's output file; outside of a runner nothing happens.
+class Runner:
+    """The runner that started this process, spoken to by one stream and some files."""
 
-    Each value stands between random delimiters, so that no value can pass for another output.
+    def __init__(self, environment: Mapping[str, str], stream: TextIO) -> None:
+        self._environment = environment
+        self._stream = stream
+        self._shown = dict.fromkeys(("error", "warning", "notice"), 0)
+        self._lock = threading.Lock()
+        self.is_there = environment.get("GITHUB_ACTIONS") == "true"
+        self.debug = environment.get("RUNNER_DEBUG") == "1"
 
-    Raises:
-        UsageError: if the file can't be written.
-    """
-    lines = []
-    for name, value in outputs.items():
-        delimiter = f"coral_{secrets.token_hex(16)}"
-        lines += [f"{name}<<{delimiter}", value, delimiter]
-    _append(environment.get("GITHUB_OUTPUT"), "\n".join(lines) + "\n")
+    def write_outputs(self, outputs: Mapping[str, str]) -> None:
+        """Set the outputs of the step.
 
+        Each value stands between random delimiters, so that no value can pass for another output.
 
-def write_summary(markdown: str, environment: Mapping[str, str]) -> None:
-    """Append to the job's summary, which takes 1 MiB; outside of a runner nothing happens.
+        Raises:
+            UsageError: if the runner's file can't be written.
+        """
+        lines = []
+        for name, value in outputs.items():
+            delimiter = f"coral_{secrets.token_hex(16)}"
+            lines += [f"{name}<<{delimiter}", value, delimiter]
+        self._append("GITHUB_OUTPUT", "".join(f"{line}\n" for line in lines))
 
-    Raises:
-        UsageError: if the file can't be written.
-    """
-    if len(markdown.encode()) >= SUMMARY_BYTES:
-        markdown = "The report is too long for a summary; see report.html.\n"
-    _append(environment.get("GITHUB_STEP_SUMMARY"), markdown)
+    def write_summary(self, markdown: str) -> None:
+        """Add to the summary of the job; the caller keeps it below 1 MiB.
 
+        Raises:
+            UsageError: if the runner's file can't be written.
+        """
+        self._append("GITHUB_STEP_SUMMARY", markdown)
 
-def _append(path: str | None, text: str) -> None:
-    if not path:
-        return
-    try:
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise UsageError(f"{path}: can't be written: {error.strerror}") from error
+    @contextmanager
+    def group(self, name: str) -> Iterator[None]:
+        """A group of lines that can be folded."""
+        self._command("group", name)
+        try:
+            yield
+        finally:
+            self._command("endgroup", "")
 
+    def mask(self, secret: str) -> None:
+        """Have the runner replace a value by *** in all that is logged from now on."""
+        for line in secret.splitlines():
+            if line.strip():
+                self._command("add-mask", line)
 
-@contextmanager
-def group(name: str) -> Iterator[None]:
-    """A group in the runner's log."""
-    print(f"::group::{escape(name)}", file=sys.stderr, flush=True)  # noqa: T201
-    try:
-        yield
-    finally:
-        print("::endgroup::", file=sys.stderr, flush=True)  # noqa: T201
+    def annotate(self, notices: Iterable[Notice]) -> None:
+        """Annotations, as many as the runner shows: so the most useful ones come first."""
+        for notice in notices:
+            if self._shown[notice.level] < _ANNOTATIONS:
+                self._shown[notice.level] += 1
+                message = notice.message[:_MESSAGE_CHARACTERS]
+                place = {"file": notice.file, "line": str(notice.line)} if notice.file else {}
+                self._command(notice.level, message, **place, title=notice.title)
 
+    @contextmanager
+    def foreign_output(self) -> Iterator[None]:
+        """Around lines that come from elsewhere: no command in them has any effect."""
+        token = secrets.token_hex(16)
+        self._command("stop-commands", token)
+        try:
+            yield
+        finally:
+            self._command(token, "")
 
-def error_command(message: str) -> str:
-    """An error annotation; the message is escaped, so that it can't begin a command of its own."""
-    return f"::error title=coral-quantize::{escape(message)}"
+    def say(self, text: str) -> None:
+        """Lines for people; what could be a command in them is none. Also outside of a runner."""
+        with self._lock:
+            for line in text.splitlines() or [""]:
+                print(harmless(line) if self.is_there else line, file=self._stream, flush=True)
+
+    def _command(self, name: str, data: str, **properties: str) -> None:
+        if not self.is_there:
+            return
+        given = ",".join(f"{key}={_escape_property(value)}" for key, value in properties.items())
+        with self._lock:
+            line = f"::{name}{' ' + given if given else ''}::{escape(data)}"
+            print(line, file=self._stream, flush=True)
+
+    def _append(self, variable: str, text: str) -> None:
+        path = self._environment.get(variable)
+        if not path:
+            return
+        try:
+            self._write(Path(path), text.encode())
+        except OSError as error:
+            raise UsageError(
+                f"${variable}: {path} can't be written: {error.strerror}",
+                hint="is the runner's disk full?",
+            ) from error
+
+    def _write(self, path: Path, data: bytes) -> None:
+        """All or nothing: half an output would be read as something else."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            before = os.fstat(descriptor).st_size
+            try:
+                while data:
+                    data = data[os.write(descriptor, data) :]
+            except OSError:
+                with suppress(OSError):  # not everything that can be written can be shortened
+                    os.ftruncate(descriptor, before)
+                raise
+        finally:
+            os.close(descriptor)
 
 
 def escape(value: str) -> str:
     """Data of a workflow command: no line break, no `##[` command inside."""
     escaped = value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     return escaped.replace("##[", "##\u200b[")
+
+
+def harmless(line: str) -> str:
+    """A line of a log that is no command: `::` at its start, or `##[` anywhere, would be one."""
+    safe = line.replace("\r", " ").replace("##[", "##\u200b[")
+    return re.sub(r"^(\s*):(?=:)", "\\1:\u200b", safe)
+
+
+def _escape_property(value: str) -> str:
+    return escape(value).replace(":", "%3A").replace(",", "%2C")

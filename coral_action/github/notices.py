@@ -1,0 +1,68 @@
+"""What of a report belongs at a line of a file: for the runner's log and for check runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import PurePosixPath
+from typing import Literal
+
+from coral_action.report import text
+from coral_action.report.model import FindingData, ModelReport, Report
+
+Level = Literal["error", "warning", "notice"]
+_LEVELS: dict[str, Level] = {"error": "error", "warning": "warning", "info": "notice"}
+_ORDER: tuple[Level, ...] = ("error", "warning", "notice")
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One message at a place; `file` is relative to the workspace, without `..`."""
+
+    level: Level
+    message: str
+    file: str
+    line: int = 1
+    title: str = "coral-quantize"
+
+
+def notices_of(report: Report, config: str) -> list[Notice]:
+    """All of them, the most useful first; `config` is the path of coral.yml.
+
+    Errors stand before warnings, and no model crowds out another: within a level, the first of
+    each model come first.
+    """
+    by_model = [list(_notices(model, config)) for model in report.models]
+    ordered: list[Notice] = []
+    for level in _ORDER:
+        turns = zip_longest(*([n for n in found if n.level == level] for found in by_model))
+        ordered += [notice for turn in turns for notice in turn if notice is not None]
+    return ordered
+
+
+def _notices(model: ModelReport, config: str) -> Iterator[Notice]:
+    if model.error:
+        hint = f"\n{model.error.hint}" if model.error.hint else ""
+        yield Notice("error", f"{model.name}: {model.error.message}{hint}", config)
+    for limit in model.limits:
+        if not limit.passed:
+            name = text.LIMIT_NAMES.get(limit.name, limit.name)
+            value, most = (text.limit_value(limit, v) for v in (limit.value, limit.limit))
+            yield Notice("error", f"{model.name}: {name} is {value}, the limit is {most}", config)
+    for finding in sorted(model.findings, key=lambda f: _ORDER.index(_LEVELS[f.severity])):
+        yield _of_finding(model.name, finding, config)
+
+
+def _of_finding(model: str, finding: FindingData, config: str) -> Notice:
+    advice = f"\n{finding.advice}" if finding.advice else ""
+    file = finding.file or ""
+    path = PurePosixPath(file)
+    inside = bool(file) and not path.is_absolute() and ".." not in path.parts
+    return Notice(
+        _LEVELS[finding.severity],
+        f"{model}: {finding.message}{advice}",
+        path.as_posix() if inside else config,
+        (finding.line or 1) if inside else 1,
+        f"coral-quantize {finding.id}",
+    )
