@@ -1,10 +1,10 @@
 # One file, two images (docs/container.md): `published`, without the Edge TPU compiler, whose terms
 # forbid to pass it on, and `bundled`, with it, for whoever builds on a machine of their own. The last
 # stage is what `docker build .` and `uses:` of a branch make.
-ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
+FROM docker.io/library/python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b AS base
 
 # What the program needs: the locked wheels and nothing else, each checked by its hash.
-FROM ${PYTHON_IMAGE} AS wheels
+FROM base AS wheels
 COPY requirements.lock /build/
 RUN python -m venv /opt/coral \
     && /opt/coral/bin/python -m pip install --no-cache-dir --no-compile --disable-pip-version-check \
@@ -32,7 +32,7 @@ RUN PYTHONHASHSEED=0 python -I /build/slim.py /opt/coral/lib/python3.11/site-pac
     && find /opt/coral -exec touch -h -d @1577836800 {} +
 
 # The compiler, from Coral's package repository, whose signing keys are pinned.
-FROM ${PYTHON_IMAGE} AS compiler
+FROM base AS compiler
 ARG COMPILER_VERSION=16.0
 ARG COMPILER_REPOSITORY=https://packages.cloud.google.com/apt
 # The "Artifact Registry Repository Signer" of Google Cloud, and its signing key of 2022.
@@ -41,12 +41,26 @@ COPY container/fetch_compiler.py /build/
 RUN python -I /build/fetch_compiler.py --repository "$COMPILER_REPOSITORY" \
     --version "$COMPILER_VERSION" --keys "$COMPILER_KEYS" --output /compiler
 
-FROM ${PYTHON_IMAGE} AS published
-# A user for the child processes that read a stranger's model. GitHub starts the container as root.
-# Git refuses folders of other owners, and the workspace belongs to the runner.
-RUN SOURCE_DATE_EPOCH=1577836800 useradd --system --uid 64100 --user-group --no-create-home \
+# What changes in the base system: bytecode of Python's library, which the base image leaves out; a
+# user for the child processes that read a stranger's model; and Git, which refuses folders of other
+# owners, told that the workspace, which belongs to the runner, is fine.
+FROM base AS system
+RUN mkdir -p /system/etc /system/usr \
+    && PYTHONHASHSEED=0 python -I -m compileall -q -f --invalidation-mode unchecked-hash \
+       -x '/(test|tests|idlelib|lib2to3|ensurepip|pydoc_data|turtledemo|tkinter|distutils|site-packages|config-[^/]*)/' \
+       /usr/local/lib/python3.11 \
+    && find /usr/local/lib/python3.11 -name '*.pyc' -not -path '*/site-packages/*' -print0 \
+       | tar -C / --null --absolute-names --transform 's,^/,,' -T - -c | tar -C /system -x \
+    && groupadd --system --gid 64100 coral-child \
+    && SOURCE_DATE_EPOCH=1577836800 useradd --system --uid 64100 --gid 64100 --no-create-home \
        --home-dir /nonexistent --shell /usr/sbin/nologin coral-child \
-    && printf '[safe]\n\tdirectory = /github/workspace\n' >/etc/gitconfig
+    && cp -p /etc/passwd /etc/group /etc/shadow /etc/gshadow /system/etc \
+    && printf '[safe]\n\tdirectory = /github/workspace\n' >/system/etc/gitconfig \
+    && find /system -exec touch -h -d @1577836800 {} +
+
+# Nothing runs in the images that are kept: what is in them came by COPY.
+FROM base AS published
+COPY --from=system /system/ /
 COPY --from=packages /opt/coral /opt/coral
 COPY --from=program /program /opt/coral
 # Absolute, as GitHub sets the working folder and HOME; isolated (-I) from what it sets beside them.
