@@ -365,12 +365,13 @@ def _table(log: Path) -> list[Row]:
 
 def _findings(said: CompilerLog, tries: Sequence[Try]) -> list[Finding]:
     found = []
-    if said.unknown:
+    strange = [*said.unknown, *said.surrounding]  # nobody else wrote into this output
+    if strange:
         found.append(
             Finding(
                 "CQ152",
                 Severity.INFO,
-                f"the compiler said what this tool does not know: {said.unknown[0][:200]}",
+                f"the compiler said what this tool does not know: {strange[0][:200]}",
                 "the whole output is kept beside the compiled file",
             )
         )
