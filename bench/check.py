@@ -10,6 +10,7 @@ import argparse
 import datetime
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -38,15 +39,20 @@ def main() -> None:
         code = "from coral_action.commands.check import check; check()"
         command = [sys.executable, "-c", code, str(model), "--json"]
         seconds = []
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         for _ in range(options.runs):
             began = time.perf_counter()
             subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
             seconds.append(time.perf_counter() - began)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
         size = model.stat().st_size
-    print(f"{datetime.date.today()}  {_processor()}, {os.cpu_count()} cores")
+    work = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    load = os.getloadavg()[0]
+    print(f"{datetime.date.today()}  {_processor()}, {os.cpu_count()} cores, load {load:.1f}")
     print(
         f"check on {size / 1e6:.1f} MB: median {statistics.median(seconds):.3f} s, "
-        f"best {min(seconds):.3f} s, worst {max(seconds):.3f} s of {options.runs} runs"
+        f"best {min(seconds):.3f} s, worst {max(seconds):.3f} s of {options.runs} runs; "
+        f"processor time {work / options.runs:.3f} s a run"
     )
 
 

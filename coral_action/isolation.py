@@ -115,8 +115,13 @@ class ProgramResult:
     timed_out: bool
 
 
-def run_program(command: Sequence[str], *, seconds: float) -> ProgramResult:
-    """Run a foreign program as a child: same environment, process group and end as a task's."""
+def run_program(
+    command: Sequence[str], *, seconds: float, keep_bytes: int = _SHOWN_OUTPUT_BYTES
+) -> ProgramResult:
+    """Run a foreign program as a child: same environment, process group and end as a task's.
+
+    Of its output, the last `keep_bytes` are kept.
+    """
     with tempfile.TemporaryDirectory(prefix="coral-") as folder:
         log = Path(folder) / "output.log"
         with log.open("wb") as output:
@@ -136,13 +141,13 @@ def run_program(command: Sequence[str], *, seconds: float) -> ProgramResult:
             timed_out = True
         finally:
             _kill_group(child)
-        return ProgramResult(child.returncode, _tail(log), timed_out)
+        return ProgramResult(child.returncode, _tail(log, keep_bytes), timed_out)
 
 
-def _tail(path: Path) -> str:
+def _tail(path: Path, keep_bytes: int = _SHOWN_OUTPUT_BYTES) -> str:
     """The end of a log as text, whatever bytes are in it."""
     with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _SHOWN_OUTPUT_BYTES))
+        file.seek(max(0, path.stat().st_size - keep_bytes))
         return file.read().decode("utf-8", "replace")
 
 

@@ -45,6 +45,8 @@ _MACHINES = ("x86_64", "amd64")
 _GRACE_SECONDS = 30
 _SEARCH_FACTOR = 10
 _VERSION_SECONDS = 20
+# A delegate search over a large model prints hundreds of long lines.
+_KEPT_OUTPUT_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -224,7 +226,7 @@ def _run(
 
 def _start(command: Sequence[str], seconds: float) -> ProgramResult:
     try:
-        return run_program(command, seconds=seconds)
+        return run_program(command, seconds=seconds, keep_bytes=_KEPT_OUTPUT_BYTES)
     except OSError as error:
         machine = platform.machine()
         elsewhere = machine.lower() not in _MACHINES
@@ -363,12 +365,13 @@ def _table(log: Path) -> list[Row]:
 
 def _findings(said: CompilerLog, tries: Sequence[Try]) -> list[Finding]:
     found = []
-    if said.unknown:
+    strange = [*said.unknown, *said.surrounding]  # nobody else wrote into this output
+    if strange:
         found.append(
             Finding(
                 "CQ152",
                 Severity.INFO,
-                f"the compiler said what this tool does not know: {said.unknown[0][:200]}",
+                f"the compiler said what this tool does not know: {strange[0][:200]}",
                 "the whole output is kept beside the compiled file",
             )
         )

@@ -139,10 +139,17 @@ class CompilerLog:
 def parse_log(text: str) -> CompilerLog:
     """Read standard output or a `.log` file. Never fails: what it can't read is in `unknown`."""
     log = CompilerLog()
+    over, late = False, list[str]()  # unknown lines after an end may be another program's
     for line in text.splitlines():
         stripped = line.strip()
-        if stripped and not any(read(stripped, log) for read in _READERS):
-            log.unknown.append(stripped)
+        if not stripped or _wrapper(stripped, log):
+            continue
+        if not any(read(stripped, log) for read in _READERS):
+            (late if over else log.unknown).append(stripped)
+            continue
+        log.unknown += late
+        over, late = bool(_ENDINGS.match(stripped) or _ROW.match(stripped)), []
+    log.surrounding += late
     _settle_surrounding(log, text)
     if log.unknown and not text.endswith("\n") and _is_cut_off(log.unknown[-1]):
         log.cut_off = log.unknown.pop()
@@ -187,10 +194,11 @@ _MESSAGES = re.compile(
     r"|.*Segmentation fault|.*Aborted\b|Killed$|Failed to |Could not |Cannot |error:)",
     re.I,
 )
+# After these a compilation is over; what follows in a recording is somebody else's.
+_ENDINGS = re.compile(r"^(Compilation (succeeded|failed)!|See the operation log file)")
 _NOTES = re.compile(r"^(INFO|WARNING|I\d{4}|W\d{4})\b")
 _WRAPPERS = re.compile(
-    r"^([$!>%#]|```|={5,}|-{5,}|\.+$|Running: |Edge TPU: export (failure|success)"
-    r"|.*returned non-zero exit status)"
+    r"^([$!>%#]|```|={5,}|-{5,}|\.+$|Running: |Edge TPU: |.*returned non-zero exit status)"
 )
 
 
@@ -287,7 +295,6 @@ _READERS: tuple[Callable[[str, CompilerLog], bool], ...] = (
     _search,
     _notice,
     _plain,
-    _wrapper,
     _message,
 )
 

@@ -83,14 +83,15 @@ def predict(model: TfliteModel, target: Target | None = None) -> Placement:
     parts = [part for part in partition(model.operators, mappable) if part.mapped]
     chosen = parts if target.multiple_subgraphs else parts[:1]
     mapped = set() if refusing else {index for part in chosen for index in part.operators}
-    placed = tuple(
-        OperatorPlacement(operator.index, operator.name, "edge_tpu")
-        if operator.index in mapped
-        else _told_to_end(operator.index, model)
-        if operator.index in ended and not refusing and not _stopping(judged[operator.index])
-        else _left(operator.index, judged[operator.index], model, (mappable,), refusing)
-        for operator in model.operators
-    )
+
+    def place(index: int) -> OperatorPlacement:
+        if index in mapped:
+            return OperatorPlacement(index, model.operators[index].name, "edge_tpu")
+        if index in ended and not refusing and not _stopping(judged[index]):
+            return _told_to_end(index, model)
+        return _left(index, judged[index], model, (mappable,), refusing)
+
+    placed = tuple(place(index) for index in range(len(model.operators)))
     findings = [item.finding for found in judged for item in found]
     findings += _after_findings(placed)
     subgraphs = 0 if refusing else len(chosen)

@@ -161,6 +161,13 @@ def test_strange_output_is_kept_and_harms_nothing(stand_in: Make, model: Path) -
     assert [finding.id for finding in compiled.findings] == ["CQ152"]
 
 
+def test_long_output_is_kept_from_its_beginning(stand_in: Make, model: Path) -> None:
+    long = "Intermediate tensors: " + "x" * 300_000 + "\n"
+    compiled = compile_model(stand_in(extra_output=long).path, model, EdgeTpuConfig())
+    assert compiled.log.read_text().startswith("Edge TPU Compiler version")
+    assert compiled.log.stat().st_size > 300_000
+
+
 def test_every_option_reaches_the_compiler(stand_in: Make, model: Path) -> None:
     compiler = stand_in()
     config = EdgeTpuConfig(

@@ -141,3 +141,9 @@ def test_words_around_a_recording_are_not_taken_for_the_compilers() -> None:
     log = parse_log("GPU 2 cores idle\nInput: a photo of a cat\nEdge TPU Compiler version 16.0.1\n")
     assert log.models == []
     assert log.surrounding == ["GPU 2 cores idle", "Input: a photo of a cat"]
+
+
+def test_what_follows_the_end_of_a_recording_is_somebody_elses() -> None:
+    log = parse_log("Compilation succeeded!\nThe model can now be copied to the board.\n")
+    assert log.unknown == []
+    assert log.surrounding == ["The model can now be copied to the board."]
