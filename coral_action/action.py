@@ -12,14 +12,14 @@ from coral_action.config import load_config
 from coral_action.config.paths import PathRules
 from coral_action.console import describe
 from coral_action.edgetpu import find_compiler
-from coral_action.errors import EXIT_OK, CoralQuantizeError, StageCrashError
+from coral_action.edgetpu.install import install
+from coral_action.errors import EXIT_OK, CoralQuantizeError, StageCrashError, UsageError
 from coral_action.github.api import GitHubApi
 from coral_action.github.checks import Conclusion
 from coral_action.github.context import Context
 from coral_action.github.inputs import ActionInputs
 from coral_action.github.notices import Notice, notices_of
 from coral_action.github.outputs import outputs_of
-from coral_action.github.ownership import give_back
 from coral_action.github.publish import Publisher
 from coral_action.github.rendering import SUMMARY_BYTES, Rendering, compared
 from coral_action.github.runner import Runner
@@ -58,14 +58,11 @@ def _run(environment: Mapping[str, str], token: Token | None, runner: Runner) ->
     publisher = _publisher(Context.from_environment(environment), token, inputs, runner)
     # From here on all paths are relative to the workspace, as they are for the steps that follow.
     os.chdir(inputs.workspace)
-    try:
-        report, errors = _make(inputs, publisher, environment, runner)
-        codes = [report.exit_code]
-        for name, error in errors.items():
-            _show_details(error, runner, name)
-        codes += _publish(report, inputs, publisher, environment, runner)
-    finally:
-        give_back(inputs.output, inputs.workspace)
+    report, errors = _make(inputs, publisher, environment, runner)
+    codes = [report.exit_code]
+    for name, error in errors.items():
+        _show_details(error, runner, name)
+    codes += _publish(report, inputs, publisher, environment, runner)
     return inputs.fail_on.exit_code(codes)
 
 
@@ -86,13 +83,16 @@ def _make(
     runner: Runner,
 ) -> tuple[Report, dict[str, CoralQuantizeError]]:
     """Process the models, and write the report beside them."""
-    config = load_config(inputs.config.relative_to(inputs.workspace))
+    config_file = inputs.config.relative_to(inputs.workspace)
+    config = load_config(config_file)
     options = RunOptions(
         output=inputs.output.relative_to(inputs.workspace),
         paths=PathRules(inputs.config.parent, inputs.workspace),
         models=inputs.models,
-        compiler=find_compiler(inputs.compiler, environment),
+        compiler=_compiler(inputs, environment),
         jobs=inputs.jobs,
+        allow_custom_code=inputs.allow_custom_code,
+        config_file=config_file,
     )
     # Groups can't overlap in a log: with several jobs the lines carry the model's name only.
     progress = LineProgress(sys.stderr, runner.group if inputs.jobs == 1 else None)
@@ -102,6 +102,16 @@ def _make(
         report = compared(report, publisher.find_baseline())
     write_report(report, options.output)
     return report, errors
+
+
+def _compiler(inputs: ActionInputs, environment: Mapping[str, str]) -> Path | None:
+    """The compiler; downloaded into a private folder where its terms were accepted."""
+    try:
+        return find_compiler(inputs.compiler, environment)
+    except UsageError:
+        if inputs.compiler is not None or not inputs.accept_compiler_terms:
+            raise
+        return install(environment, accept_terms=True)
 
 
 def _publish(

@@ -2,24 +2,51 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
 
 import click
 
 from coral_action import __version__
-from coral_action.commands.check import check
-from coral_action.commands.report import report
-from coral_action.commands.run import run
-from coral_action.commands.schema import schema
 from coral_action.console import Settings, describe
 from coral_action.errors import EXIT_USAGE, CoralQuantizeError
 
-COMMANDS: tuple[click.Command, ...] = (run, check, report, schema)
+# Each is `coral_action.commands.<name>`, imported when it is asked for: `check` has to be fast.
+COMMANDS = (
+    "check",
+    "comment",
+    "compile",
+    "compiler",
+    "diagnose",
+    "inspect",
+    "preview",
+    "release",
+    "report",
+    "run",
+    "schema",
+)
 _EXIT_INTERRUPTED = 130  # as a shell reports Ctrl-C
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when the command is used or listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name, None if there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"coral_action.commands.{cmd_name}")
+        # A trailing underscore keeps a function's name apart from Python's own (`compile_`).
+        found = getattr(module, cmd_name, None) or getattr(module, f"{cmd_name}_")
+        return found if isinstance(found, click.Command) else None
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="coral-quantize")
 @click.option("--debug", is_flag=True, help="Show tracebacks and the output of child processes.")
 def cli(debug: bool) -> None:
@@ -28,10 +55,6 @@ def cli(debug: bool) -> None:
     Exit codes: 0 all well; 1 a limit of coral.yml was exceeded; 2 bad config or usage; 3 a model or
     its data could not be processed; 4 the Edge TPU compiler failed; 5 GitHub refused.
     """
-
-
-for _command in COMMANDS:
-    cli.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

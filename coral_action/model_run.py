@@ -19,14 +19,13 @@ from coral_action.data import diagnose as diagnose_data
 from coral_action.edgetpu import (
     Compiled,
     Placement,
-    Target,
-    compile_group,
+    compile_or_diagnose,
     estimate,
-    from_compiled,
+    placement_of,
     predict,
+    target_of,
 )
-from coral_action.edgetpu import diagnose as diagnose_compiler
-from coral_action.errors import CompilerError, CoralQuantizeError, StageCrashError
+from coral_action.errors import CoralQuantizeError, StageCrashError
 from coral_action.evaluation import evaluate
 from coral_action.findings import Finding
 from coral_action.loading import FloatModel, load_model
@@ -42,6 +41,7 @@ from coral_action.quantization import (
 from coral_action.report.build import (
     accuracy_data,
     data_set,
+    docker_line,
     edge_tpu_data,
     finding_data,
     layer_data,
@@ -50,7 +50,9 @@ from coral_action.report.build import (
 )
 from coral_action.report.limits import check_limits
 from coral_action.report.model import ErrorData, FileData, ModelReport, SizeData, SourceData
-from coral_action.tflite import TfliteModel, read_model
+from coral_action.tflite import TfliteModel
+
+IMAGE = "ghcr.io/org/coral-quantize:v1"
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class RunOptions:
     compiler: Path | None = None  # None: predict the placement instead
     jobs: int = 1
     allow_custom_code: bool = False
+    config_file: Path | None = None  # for the report: lines of coral.yml, and how to repeat the run
 
 
 @dataclass
@@ -87,13 +90,6 @@ class ModelRun:
         """Where the int8 model goes; absolute, as child processes have folders of their own."""
         return self.options.output.resolve() / f"{self.config.name}_int8.tflite"
 
-    @property
-    def target(self) -> Target:
-        """What the compiler's options mean for the placement."""
-        wanted = self.config.edge_tpu
-        oldest = wanted.min_runtime_version or Target().min_runtime_version
-        return Target(oldest, wanted.multiple_subgraphs)
-
     def make(self) -> None:
         """Load, quantize, predict the placement, evaluate. Errors are kept, not raised."""
         with self.errors_kept(), tempfile.TemporaryDirectory(prefix="coral-") as scratch:
@@ -106,7 +102,7 @@ class ModelRun:
                     made = self._quantize(loaded, crew)
             if made is None:
                 self._take_over(loaded)
-            self._place(predict(self._made(), self.target))
+            self._place(predict(self._made(), target_of(self.config.edge_tpu)))
             if self.config.evaluation is not None:
                 self._evaluate(loaded, made)
 
@@ -196,10 +192,8 @@ class ModelRun:
         self._add_file("edgetpu_log", compiled.log)
         size = sum(path.stat().st_size for path in compiled.paths)
         self.sections["sizes"] = self.sections["sizes"].model_copy(update={"edgetpu_bytes": size})
-        if len(compiled.paths) == 1:
-            said = compiled.said
-            whole = read_model(compiled.path)
-            self._place(from_compiled(self._made(), whole, said, self.target), compiled)
+        placement = placement_of(self._made(), compiled, target_of(self.config.edge_tpu))
+        self._place(placement, compiled)
 
     def _add_file(self, kind: str, path: Path) -> None:
         """Note a file that was made, named as the user named the output folder."""
@@ -257,25 +251,29 @@ class ModelRun:
             limits=limits,
             files=FileData(**self.files),
             seconds={stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
+            reproduce=self._reproduce(),
             **self.sections,
         )
 
+    def _reproduce(self) -> str | None:
+        """The command line that does this again elsewhere."""
+        config = self.options.config_file
+        if config is None or config.is_absolute():
+            return None
+        with_compiler = self.options.compiler is not None
+        return docker_line(IMAGE, config.as_posix(), self.config.name, compiler=with_compiler)
+
 
 def compile_runs(compiler: Path, runs: Sequence[ModelRun]) -> None:
-    """Compile models together (or one alone); a failure is every one's, and is diagnosed."""
+    """Compile models together, or one alone; a failure is that of all of them."""
     ready = [run for run in runs if run.error is None]
     if not ready:
         return
     first = ready[0]
-    config = first.config.edge_tpu
-    with first.stage("compilation"), first.errors_kept():
-        try:
-            made = compile_group(compiler, [run.int8_path for run in ready], config)
-        except CompilerError as error:
-            for run in ready:
-                run.error = error
-            if config.diagnose and len(ready) == 1:
-                first.findings += diagnose_compiler(compiler, first.int8_path, config).findings()
-            return
+    with first.errors_kept(), first.stage("compilation"):
+        paths = [run.int8_path for run in ready]
+        made = compile_or_diagnose(compiler, paths, first.config.edge_tpu)
         for run, compiled in zip(ready, made, strict=True):
             run.take_compiled(compiled)
+    for run in ready:
+        run.error = first.error

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
+from coral_action.config.lines import model_lines
 from coral_action.config.schema import Config, ModelConfig
 from coral_action.errors import CoralQuantizeError, UsageError
 from coral_action.model_run import ModelRun, RunOptions, compile_runs
 from coral_action.progress import Progress
 from coral_action.provenance import tool_versions
+from coral_action.report.lines import with_lines
 from coral_action.report.model import Report
 
 __all__ = ["RunOptions", "run"]
@@ -44,7 +47,14 @@ def run(
         for group in _groups(runs):
             compile_runs(options.compiler, group)
     ignored = frozenset(config.ignore)
-    report = Report(tool=tool_versions(), models=[item.report(ignored) for item in runs])
+    report = Report(
+        tool=tool_versions(),
+        models=[item.report(ignored) for item in runs],
+        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
+    if options.config_file is not None:
+        lines = model_lines(options.config_file)
+        report = with_lines(report, options.config_file.as_posix(), lines)
     return report, {item.config.name: item.error for item in runs if item.error is not None}
 
 

@@ -40,6 +40,16 @@ from coral_action.console import Settings
 @click.option(
     "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Models at once."
 )
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="An earlier report.json; the report then says what changed.",
+)
+@click.option(
+    "--allow-custom-code",
+    is_flag=True,
+    help="Let Python functions named in the config, and code in Keras files, run.",
+)
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 @click.pass_obj
 def run(
@@ -50,6 +60,8 @@ def run(
     compiler: str | None,
     workspace: Path | None,
     jobs: int,
+    baseline: Path | None,
+    allow_custom_code: bool,
     quiet: bool,
 ) -> int:
     """Quantize the models of a coral.yml, compile and evaluate them, and write a report.
@@ -64,7 +76,9 @@ def run(
     from coral_action.edgetpu import find_compiler
     from coral_action.pipeline import RunOptions
     from coral_action.pipeline import run as run_pipeline
+    from coral_action.report.baseline import with_baseline
     from coral_action.report.files import write_report
+    from coral_action.report.model import Report
     from coral_action.report.terminal import print_report
 
     loaded = load_config(config)
@@ -74,8 +88,13 @@ def run(
         models=models,
         compiler=find_compiler(compiler, os.environ),
         jobs=jobs,
+        allow_custom_code=allow_custom_code,
+        config_file=config,
     )
+    earlier = Report.read(baseline) if baseline is not None else None
     report, errors = run_pipeline(loaded, options, choose_progress(quiet=quiet))
+    if earlier is not None:
+        report = with_baseline(report, earlier)
     write_report(report, output)
     for name, error in errors.items():
         click.echo(describe(error, debug=settings.debug, name=name), err=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from coral_action.report import markdown
+from coral_action.report.baseline import with_baseline
+from coral_action.report.fit import Budget
 from coral_action.report.model import Report
 
 SUMMARY_BYTES = 1024 * 1024
-_ELSEWHERE = "\n*The details are too long for here: see the job's summary and report.html.*\n"
 
 
 @dataclass(frozen=True)
@@ -19,23 +20,14 @@ class Rendering:
 
     def within(self, characters: int) -> str:
         """Markdown of at most so many characters (and four times as many bytes)."""
-        text = markdown.render(self.report)
-        if len(text) <= characters:
-            return text
-        # Without the details; or else the verdict alone.
-        short = text.split("\n<details", 1)[0].rstrip("\n") + "\n" + _ELSEWHERE
-        if len(short) <= characters:
-            return short
-        return (text.split("\n", 1)[0] + "\n" + _ELSEWHERE)[:characters]
+        budget = Budget(characters=characters, bytes=4 * characters)
+        return markdown.render(self.report, budget)[:characters]
 
     def within_bytes(self, limit: int) -> str:
         """Markdown of at most so many bytes of UTF-8."""
-        budget = limit
-        while len((text := self.within(budget)).encode()) > limit:
-            budget = budget * 3 // 4
-        return text
+        return markdown.render(self.report, Budget(characters=limit, bytes=limit))
 
 
 def compared(report: Report, baseline: Report | None) -> Report:
-    """The report with what changed since the baseline, as far as the report can hold it."""
-    return report
+    """The report with what changed since the baseline, if there is one."""
+    return report if baseline is None else with_baseline(report, baseline)

@@ -32,7 +32,7 @@ class EdgeTpuData(Data):
 
     Bytes: `on_chip_bytes` of parameters kept on the chip, `on_chip_free_bytes` left there,
     `off_chip_bytes` of parameters streamed over the bus at each inference, `scratch_bytes` of host
-    memory for activations. `latency_ms` is an estimate; the truth lies between the low and the high one.
+    memory for activations. `latency_ms` is an estimate; the truth is between low and high.
     """
 
     compiler_version: str | None = None

@@ -103,7 +103,7 @@ def detection(tmp_path_factory: pytest.TempPathFactory) -> Case:
     anchors = np.array([[0.25, 0.25, 0.5, 0.5], [0.75, 0.75, 0.5, 0.5], [0.25, 0.75, 0.5, 0.5]])
     model = detector(base / "float.tflite", anchors, 2, 3)
     name = "encodings_and_scores"
-    ranges = {key: (-1.0, 1.0) for key in (name, "encodings", "scores")}
+    ranges = dict.fromkeys((name, "encodings", "scores"), (-1.0, 1.0))
     int8 = quantized(model, ranges, base / "int8.tflite")
     x = np.zeros((2, 3, 6), dtype=np.float32)
     x[0, 0, 4:] = [0.9, 0.1]  # upper left, class 0: right

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from coral_action.errors import UsageError
 from coral_action.github.notices import Notice, notices_of
-from coral_action.github.ownership import give_back
 from coral_action.github.runner import Runner, harmless
 
 from .reports import a_model, a_report
@@ -168,24 +167,3 @@ def test_outside_of_a_runner_nothing_happens(tmp_path: Path) -> None:
 
 def test_harmless_keeps_what_is_harmless() -> None:
     assert harmless("a::b: c # [d]") == "a::b: c # [d]"
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_files_are_given_back(tmp_path: Path) -> None:
-    workspace = tmp_path / "workspace"
-    made = workspace / "new" / "out"
-    (made / "deep").mkdir(parents=True)
-    (made / "deep" / "file").touch()
-    outside = tmp_path / "outside"
-    outside.touch()
-    (made / "link").symlink_to(outside)
-    mine = made / "mine"
-    mine.touch()
-    os.chown(mine, 4321, 4321)
-    os.chown(workspace, 1234, 5678)
-    give_back(made, workspace)
-    given = [made, made.parent, made / "deep", made / "deep" / "file", made / "link"]
-    assert {(p.lstat().st_uid, p.lstat().st_gid) for p in given} == {(1234, 5678)}
-    assert outside.stat().st_uid == 0  # links are not followed
-    assert mine.stat().st_uid == 4321
-    give_back(workspace / "missing", workspace)
