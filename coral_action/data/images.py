@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from coral_action.config.paths import PathRules
-from coral_action.data.files import FileSet, printable
+from coral_action.data.files import FileSet, printable, read_inside
 from coral_action.data.preprocess import ImagePreprocessor
 from coral_action.data.samples import Array, BadFileError, Label, Reading
 from coral_action.errors import DataError
@@ -76,9 +76,7 @@ class MaskFolder:
         """
         relative = PurePosixPath(image).with_suffix(".png")
         name = printable(f"{self._folder}/{relative}")
-        content = read_regular(
-            self._paths.resolve(str(PurePosixPath(self._folder, relative))), name
-        )
+        content = read_inside(self._paths, str(PurePosixPath(self._folder, relative)), name)
         mask = _open(content, name)
         if mask.mode not in ("1", "L", "P", "I;16"):
             raise BadFileError(
