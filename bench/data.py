@@ -1,8 +1,9 @@
 """How fast samples are read, beside what, and in how much memory.
 
 Run from the project's folder: `python -m bench.data [--images 5000] [--skip-tensorflow]`. It writes
-its images to a temporary folder (85 kB each) and takes some minutes. Every figure comes from a
-process of its own with one thread for each library; "per core" means per second of CPU time.
+its images to a temporary folder (85 kB each) and takes some minutes. Libraries get one thread each;
+"per core" means per second of CPU time. What is compared takes turns in one process, and the best
+of many rounds counts: the one least disturbed by others on the machine.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from typing import Any
 
 SIZE = 224
 ROUNDS = 3
+TURNS = 15
+TURN_IMAGES = 100
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_THREADS"), "1")
 
 
@@ -87,7 +90,7 @@ def read_ours_with_statistics(folder: Path, count: int) -> int:
 
 
 def read_pillow(folder: Path, count: int) -> int:
-    """Plain Pillow: decode and resize, nothing else."""
+    """Plain Pillow: decode and resize, to 8-bit pixels."""
     import numpy as np
     from PIL import Image
 
@@ -160,16 +163,12 @@ def _runner(folder: Path) -> Any:
 def make_model(path: Path) -> None:
     """A MobileNetV2 with random weights: only its cost counts."""
     import tensorflow as tf
-
-    model = tf.keras.applications.MobileNetV2(weights=None)
-    model.export(str(path.parent / "saved"), verbose=False)
-    function = tf.saved_model.load(str(path.parent / "saved")).signatures["serving_default"]
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    fixed = tf.function(lambda x: next(iter(function(x).values())))
-    frozen = convert_variables_to_constants_v2(
-        fixed.get_concrete_function(tf.TensorSpec((1, SIZE, SIZE, 3), tf.float32))
-    )
+    model = tf.keras.applications.MobileNetV2(weights=None)
+    spec = tf.TensorSpec((1, SIZE, SIZE, 3), tf.float32)
+    call = tf.function(lambda image: model(image, training=False))
+    frozen = convert_variables_to_constants_v2(call.get_concrete_function(spec))
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], tf.Module())
     path.write_bytes(converter.convert())
 
@@ -201,11 +200,6 @@ def measure(task: str, folder: Path, count: int, warm: int) -> dict[str, float]:
 
 def run_task(task: str, folder: Path, count: int) -> None:
     """The side of the child: warm up, run, print JSON."""
-    if "tensorflow" in task:
-        import tensorflow as tf
-
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
     warm = int(os.environ["CORAL_BENCH_WARM"])
     if warm:
         TASKS[task](folder, warm)
@@ -220,22 +214,25 @@ def run_task(task: str, folder: Path, count: int) -> None:
     print(json.dumps(figures))
 
 
-def best(task: str, folder: Path, count: int) -> dict[str, float]:
-    """The fastest of a few rounds: the one least disturbed by others on this machine."""
-    return min((measure(task, folder, count, 20) for _ in range(ROUNDS)), key=lambda r: r["cpu"])
-
-
-def throughput(folder: Path, count: int, *, tensorflow: bool) -> None:
+def throughput(folder: Path, *, tensorflow: bool) -> None:
     """Print images per second per core."""
     tasks = ["read_pillow", "read_pillow_scaled", "read_ours", "read_ours_with_statistics"]
-    tasks += ["read_tensorflow", "read_tensorflow_antialiased"] if tensorflow else []
-    print(f"\n{count} JPEG of 640x480 to {SIZE}x{SIZE}x3 float32, images per second per core")
-    base = 0.0
+    if tensorflow:
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        tasks += ["read_tensorflow", "read_tensorflow_antialiased"]
+    best = dict.fromkeys(tasks, float("inf"))
+    for _ in range(TURNS):
+        for task in tasks:
+            cpu = time.process_time()
+            TASKS[task](folder, TURN_IMAGES)
+            best[task] = min(best[task], time.process_time() - cpu)
+    print(f"\nJPEG of 640x480 to {SIZE}x{SIZE}x3, images per second per core")
     for task in tasks:
-        figures = best(task, folder, count)
-        rate = figures["images"] / figures["cpu"]
-        base = base or rate
-        print(f"  {task:28} {rate:7.1f}   {rate / base:5.2f} of plain Pillow")
+        rate, share = TURN_IMAGES / best[task], best["read_pillow"] / best[task]
+        print(f"  {task:28} {rate:7.1f}   {share:5.2f} of plain Pillow", flush=True)
 
 
 def overlap(folder: Path, count: int) -> None:
@@ -286,8 +283,8 @@ def main() -> None:
         folder = Path(temporary, "images")
         folder.mkdir()
         make_images(folder, options.images)
-        throughput(folder, options.timed, tensorflow=not options.skip_tensorflow)
         memory(folder, (100, options.images))
+        throughput(folder, tensorflow=not options.skip_tensorflow)
         if not options.skip_tensorflow:
             overlap(folder, options.timed)
 

@@ -235,16 +235,15 @@ def _channels(values: Array) -> Channels:
     count = values.shape[-1] if values.ndim == 4 and values.shape[-1] <= 4 else 1
     if values.ndim == 4:
         values = values[:, :: -(-values[0, ..., 0].size // _CHANNEL_PIXELS)]
-    flat = values.reshape(-1, count)
-    columns = [flat[:, channel] for channel in range(count)]
-    # float32 products are exact enough for facts, and the matrix product is the fastest sum.
-    sums = flat.sum(axis=0, dtype=np.float64) if count == 1 else np.ones(len(flat), "f") @ flat
+    # One row a channel: numpy is slow where the last axis is short.
+    rows = np.ascontiguousarray(values.reshape(-1, count).T)
     return Channels(
-        len(flat),
-        [float(column.min()) for column in columns],
-        [float(column.max()) for column in columns],
-        [float(total) for total in sums],
-        [float(np.dot(column, column)) for column in columns],
+        rows.shape[1],
+        [float(low) for low in rows.min(axis=1)],
+        [float(high) for high in rows.max(axis=1)],
+        [float(total) for total in rows.sum(axis=1, dtype=np.float64)],
+        # float32 products are exact enough for facts
+        [float(np.dot(row, row)) for row in rows.astype(np.float32, copy=False)],
     )
 
 
