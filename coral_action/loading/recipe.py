@@ -42,7 +42,8 @@ def convert(model: Traceable, request: LoadRequest) -> Loaded:
     if unused:
         frozen = _freeze(model, request, needed)
         needed_nodes = _needed_nodes(frozen)
-    refuse_control_flow(op.node_def for op in needed_nodes.values())
+    nodes = frozen.graph.as_graph_def().node
+    refuse_control_flow(node for node in nodes if node.name in needed_nodes)
     content = _convert_frozen(frozen)
     names = [spec.name for spec in needed]
     return Loaded(
@@ -71,7 +72,8 @@ def _freeze(model: Traceable, request: LoadRequest, specs: Sequence[TensorSpec])
     ]
     try:
         traced = tf.function(flat, autograph=False).get_concrete_function(*signature)
-        return convert_variables_to_constants_v2(traced)
+        # Loops keep their names: they are refused by name, not lowered to pieces.
+        return convert_variables_to_constants_v2(traced, lower_control_flow=False)
     except CoralQuantizeError:
         raise
     except Exception as error:

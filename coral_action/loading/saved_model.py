@@ -165,4 +165,3 @@ def _cut(model: Any, function: Any, request: LoadRequest, outputs: list[str]) ->
     # A function returns its outputs in the order of their sorted names.
     aliases = {name: tensor.name for name, tensor in zip(outputs, frozen.outputs, strict=True)}
     return frozen_graph.from_graph(frozen.graph.as_graph_def(), request, aliases)
-
