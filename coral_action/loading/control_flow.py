@@ -21,6 +21,14 @@ _BRANCHES = frozenset(
 )
 _ARRAYS = ("TensorArray", "TensorList", "EmptyTensorList", "Stack")
 _NO_ARRAYS = frozenset({"TensorListLength"})
+_LOOP_HINT = (
+    "unroll recurrent layers before the export (Keras: unroll=True; TF1: static_rnn), or cut the "
+    "loop off with `inputs` and `outputs`"
+)
+_BRANCH_HINT = (
+    "fix what they depend on, such as `constants: {is_training: false}`, or cut them off with "
+    "`inputs` and `outputs`"
+)
 
 
 def is_control_flow(op: str) -> bool:
@@ -43,12 +51,12 @@ def refuse_control_flow(nodes: Iterable[Any]) -> None:
     if not found:
         return
     found.sort(key=lambda node: (node.op not in _LOOPS, not node.op.startswith("TensorArray")))
-    kind = "loops" if found[0].op in _LOOPS else "branches or dynamic arrays"
+    is_loop = found[0].op in _LOOPS
+    kind = "loops" if is_loop else "branches or dynamic arrays"
     raise ModelError(
         f"the graph has control flow ({kind}), which the Edge TPU can't run: "
         + listed([f"{node.name} ({node.op})" for node in found], 4),
-        hint="unroll recurrent layers before the export (Keras: unroll=True; TF1: static_rnn), or "
-        "cut the loop off with `inputs` and `outputs`",
+        hint=_LOOP_HINT if is_loop else _BRANCH_HINT,
     )
 
 

@@ -172,7 +172,7 @@ def check_names(kind: str, wanted: Sequence[str], known: Sequence[str]) -> None:
         if name not in known:
             raise ModelError(
                 f"the model has no {kind} named {name}",
-                hint=f"its {kind}s are: {listed(known) or 'none'}",
+                hint=f"it has: {listed(known) or 'none'}",
             )
 
 

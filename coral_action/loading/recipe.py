@@ -66,7 +66,8 @@ def freeze(model: Traceable, request: LoadRequest) -> Frozen:
     if unused:
         frozen = _freeze(model, request, needed)
         needed_nodes = _needed_nodes(frozen)
-    refuse_control_flow(op.node_def for op in needed_nodes.values())
+    nodes = frozen.graph.as_graph_def().node
+    refuse_control_flow(node for node in nodes if node.name in needed_nodes)
     findings = tuple(_dropped(name, model.outputs) for name in unused)
     return Frozen(frozen, tuple(needed), tuple(model.outputs), findings)
 
@@ -102,7 +103,8 @@ def _freeze(model: Traceable, request: LoadRequest, specs: Sequence[TensorSpec])
     ]
     try:
         traced = tf.function(flat, autograph=False).get_concrete_function(*signature)
-        return convert_variables_to_constants_v2(traced)
+        # Loops keep their names: they are refused by name, not lowered to pieces.
+        return convert_variables_to_constants_v2(traced, lower_control_flow=False)
     except CoralQuantizeError:
         raise
     except Exception as error:

@@ -179,7 +179,7 @@ def _restored(names: list[str]) -> Finding:
     return Finding(
         "CQ504",
         Severity.WARNING,
-        f"{len(names)} weights of this .tflite are compressed, not float: {listed(names, 3)}",
+        f"the file holds compressed weights instead of float ones: {listed(names, 3)}",
         "they were expanded to float and are quantized a second time: the original float model "
         "gives a better result",
     )

@@ -41,7 +41,5 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
 
 
 @pytest.fixture(scope="session")
-def outcomes(
-    zoo: Path, server: ForkServer, tmp_path_factory: pytest.TempPathFactory
-) -> Outcomes:
+def outcomes(zoo: Path, server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
     return Outcomes(zoo, server, tmp_path_factory.mktemp("outcomes"))

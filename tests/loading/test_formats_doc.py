@@ -21,7 +21,5 @@ def test_tables_of_kinds_are_current(outcomes: Outcomes) -> None:
     assert document(synthetic_tables(outcomes), real_part(current)) == current, ADVICE
 
 
-def test_table_of_real_models_is_current(
-    corpus: Path, server: ForkServer, tmp_path: Path
-) -> None:
+def test_table_of_real_models_is_current(corpus: Path, server: ForkServer, tmp_path: Path) -> None:
     assert real_table(corpus, server, tmp_path) == real_part(DOCUMENT.read_text()), ADVICE

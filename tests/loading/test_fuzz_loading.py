@@ -135,8 +135,6 @@ def test_damaged_files(zoo: Path, tmp_path: Path, runners: list[ForkServer]) -> 
 def test_damaged_files_in_real_children(zoo: Path, tmp_path: Path) -> None:
     """The same through `run_isolated` itself, for a part of them."""
     with ThreadPoolExecutor(WORKERS) as pool:
-        ends = list(
-            pool.map(lambda n: attempt(n, zoo, tmp_path, run_isolated), range(REAL_CASES))
-        )
+        ends = list(pool.map(lambda n: attempt(n, zoo, tmp_path, run_isolated), range(REAL_CASES)))
     assert len(ends) == REAL_CASES
     assert sum(not end.endswith("loaded") for end in ends) > REAL_CASES / 2
