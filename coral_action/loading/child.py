@@ -35,7 +35,9 @@ def load_task(request: dict[str, Any], progress: ProgressCallback) -> dict[str, 
         },
         outputs=tuple(request["outputs"]),
     )
-    content = convert_saved_model(wanted) if wanted.format == formats.SAVED_MODEL else None
+    content = None
+    if wanted.format == formats.SAVED_MODEL and not wanted.outputs:
+        content = convert_saved_model(wanted.source, wanted.signature, wanted.inputs)
     if content is None:
         forget_stubs()
         content = convert(LOADERS[wanted.format](wanted))
