@@ -36,7 +36,7 @@ from coral_action.loading import FloatModel, load_model  # noqa: E402
 from coral_action.loading.float_model import interface_of  # noqa: E402
 from coral_action.quantization import quantize_model  # noqa: E402
 from coral_action.quantization.scoring import score  # noqa: E402
-from coral_action.tflite import read_model  # noqa: E402
+from coral_action.tflite import pack, read_model, unpack  # noqa: E402
 
 Array = np.ndarray
 
@@ -126,8 +126,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for case in cases(folder, options.cases):
-            if not options.only or case.name in options.only:
+            if options.only and case.name not in options.only:
+                continue
+            try:
                 run_case(case, folder, options.edge_python)
+            except CoralQuantizeError as error:
+                print(f"{case.name}: {error.message[:150]}")
 
 
 def cases(folder: Path, shared: Path | None) -> list[Case]:
@@ -303,6 +307,14 @@ def outputs(content: bytes, inputs: list[Sample]) -> dict[str, Array]:
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
+def named(content: bytes, name: str) -> bytes:
+    """The same model with its one input under this name."""
+    model = unpack(content)
+    for item in model.signatureDefs or []:
+        item.inputs[0].name = name
+    return pack(model)
+
+
 def show(
     name: str,
     content: bytes,
@@ -312,6 +324,7 @@ def show(
 ) -> None:
     """One line: top-1 or agreement, and SQNR of each output."""
     try:
+        content = named(content, next(iter(inputs[0].inputs)))
         found = outputs(content, inputs)
     except (KeyError, RuntimeError, ValueError) as error:
         print(f"  {name:18} can't be run: {str(error)[:90]}")

@@ -79,8 +79,7 @@ from ai_edge_litert.interpreter import Interpreter
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 from coral_action.loading.light import convert_saved_model
-from coral_action.loading.recipe import LoadRequest
-content = convert_saved_model(LoadRequest(sys.argv[1] + "/model", "saved_model", None, {}, ()))
+content = convert_saved_model(sys.argv[1] + "/model", None, {})
 interpreter = Interpreter(model_content=content, num_threads=1)
 interpreter.allocate_tensors()
 x = np.random.default_rng(0).uniform(-1, 1, (1, 224, 224, 3)).astype(np.float32)

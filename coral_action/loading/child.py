@@ -89,8 +89,10 @@ def load(request: LoadRequest) -> Loaded:
         from coral_action.loading import tflite_model
 
         return tflite_model.load(request)
-    if request.format == formats.SAVED_MODEL and (content := convert_saved_model(request)):
-        return Loaded(content, conversion_checked=False)
+    if request.format == formats.SAVED_MODEL and not request.outputs and not request.constants:
+        shapes = {**request.inputs, **request.input_shapes}
+        if content := convert_saved_model(request.source, request.signature, shapes):
+            return Loaded(content, conversion_checked=False)
     forget_stubs()
     from coral_action.loading.recipe import convert
 

@@ -8,14 +8,16 @@ plain is left to the recipe, which also has the better error messages.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from coral_action.converter_api import converter_api
 from coral_action.errors import ModelError
-from coral_action.loading.interface import LoadRequest, static_shape
 from coral_action.tflite import TfliteModel, pack, read_model, unpack
+
+Shape = tuple[int, ...]
 
 _DEFAULT_SIGNATURE = "serving_default"
 # Shapes at run time, variables and control flow: the recipe's part.
@@ -25,27 +27,43 @@ _NOT_PLAIN = """
 """
 
 
-def convert_saved_model(request: LoadRequest) -> bytes | None:
-    """A static, batch-1 float .tflite of a SavedModel; None where the recipe has to do it."""
-    if request.outputs or request.constants:
-        return None
+def convert_saved_model(
+    source: str, signature: str | None, shapes: Mapping[str, Shape | None]
+) -> bytes | None:
+    """A static, batch-1 float .tflite of a SavedModel; None where the recipe has to do it.
+
+    Args:
+        source: the folder.
+        signature: the one to take; "serving_default" when left out.
+        shapes: what coral.yml says of inputs; a name that the model does not have is left to the
+            recipe to complain of.
+    """
     try:
-        content = _convert(request.source, request.signature or _DEFAULT_SIGNATURE)
+        content = _convert(source, signature or _DEFAULT_SIGNATURE)
         model = read_model(content)
-        if not _is_plain(model, request):
+        if not _is_plain(model) or not set(shapes) <= set(model.input_names()):
             return None
-        shapes = {
-            index: static_shape(
-                name,
-                [None if d == -1 else d for d in model.tensors[index].shape],
-                request.shape(name),
-            )
+        static = {
+            index: _static(model.tensors[index].shape, shapes.get(name))
             for name, index in model.input_names().items()
         }
-        result = _make_static(content, shapes)
+        result = _make_static(content, static)
     except Exception:  # the converter raises plain Exception, litert ValueError and RuntimeError
         return None
     return None if any(-1 in tensor.shape for tensor in read_model(result).tensors) else result
+
+
+def _static(known: Shape, wanted: Shape | None) -> Shape:
+    """The shape of an input with a batch of 1.
+
+    Raises:
+        ModelError: if dimensions stay open, or contradict each other; the recipe says it better.
+    """
+    shape = wanted or (1, *known[1:])
+    fits = len(shape) == len(known) and all(k in (-1, s) for k, s in zip(known, shape, strict=True))
+    if not fits or shape[0] != 1 or -1 in shape:
+        raise ModelError("not a static shape with a batch of 1")
+    return shape
 
 
 def _convert(source: str, signature: str) -> bytes:
@@ -90,14 +108,12 @@ def _convert(source: str, signature: str) -> bytes:
     return bytes(content)
 
 
-def _is_plain(model: TfliteModel, request: LoadRequest) -> bool:
+def _is_plain(model: TfliteModel) -> bool:
     names = {operator.name for operator in model.operators}
     custom = any(name.startswith(("CUSTOM", "UNKNOWN")) for name in names)
-    known = set(request.inputs) <= set(model.input_names())
     return (
         model.subgraph_count == 1
         and len(model.signatures) == 1
-        and known
         and not custom
         and names.isdisjoint(_NOT_PLAIN.split())
     )

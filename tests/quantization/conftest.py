@@ -5,41 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
+from zoo_support import Quantize, Zoo
 
 from coral_action.config.data_schema import CalibrationConfig
 from coral_action.config.paths import PathRules
 from coral_action.config.schema import ModelConfig
-from coral_action.data import Sample
-from coral_action.loading import FloatModel
-from coral_action.loading.float_model import interface_of
 from coral_action.quantization import Int8Model, quantize_model, start_crew
-from coral_action.tflite import read_model
-
-
-class Zoo:
-    """The models of zoo.py with their samples."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def path(self, name: str) -> Path:
-        return self.folder / f"{name}.tflite"
-
-    def content(self, name: str) -> bytes:
-        return self.path(name).read_bytes()
-
-    def samples(self, name: str, count: int = 100) -> list[Sample]:
-        array = np.load(self.folder / f"{name}.npy")[:count]
-        return [Sample(f"{name}.npy[{i}]", {"x": s[None]}, None) for i, s in enumerate(array)]
-
-    def float_model(self, name: str) -> FloatModel:
-        path = self.path(name)
-        return FloatModel(path, "saved_model", **interface_of(read_model(path)))
 
 
 @pytest.fixture(scope="session")
@@ -51,9 +25,6 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
         [sys.executable, script, folder], check=True, env=environment, capture_output=True
     )
     return Zoo(folder)
-
-
-Quantize = Callable[..., Int8Model]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from zoo_support import Zoo
 
 from coral_action.inference import Runner, quantize_input
 from coral_action.quantization.bias_correction import correct_biases
@@ -13,7 +14,6 @@ from coral_action.quantization.quantizer import annotate, quantize
 from coral_action.quantization.scoring import score
 from coral_action.quantization.segments import extract
 from coral_action.tflite import TfliteModel, read_model
-from tests.quantization.conftest import Zoo
 
 
 @pytest.fixture(scope="module")

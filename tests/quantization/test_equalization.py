@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+from zoo_support import Quantize, Zoo
 
 from coral_action.inference import Runner
 from coral_action.quantization.equalization import equalize
 from coral_action.quantization.graph import Graph
 from coral_action.tflite import read_model
-from tests.quantization.conftest import Quantize, Zoo
 
 
 def run(content: bytes, zoo: Zoo, name: str, kernels: str) -> np.ndarray:

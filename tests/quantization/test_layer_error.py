@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from zoo_support import Zoo, every_tensor
 
 from coral_action.quantization.calibrators import CALIBRATORS, Options
 from coral_action.quantization.graph import Graph
 from coral_action.quantization.layer_error import layer_errors
 from coral_action.quantization.observation import observe
 from coral_action.quantization.quantizer import annotate, quantize
-from tests.quantization.conftest import Zoo
-from tests.quantization.test_observation import every_tensor
 
 
 @pytest.fixture(scope="module")

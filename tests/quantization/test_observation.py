@@ -6,35 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from zoo_support import Zoo, every_tensor
 
 from coral_action.errors import DataError
-from coral_action.quantization.graph import Graph
 from coral_action.quantization.observation import Histograms, merge, observe
 from coral_action.tflite import read_model
-from tests.quantization.conftest import Zoo
-
-
-def every_tensor(content: bytes, samples: list) -> dict[int, np.ndarray]:
-    """All values of all float activations, from litert's own kernels and plain outputs."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    graph = Graph(content)
-    inner = [i for i, op in graph.activations() if op is not None and graph.is_float(i)]
-    graph.outputs = inner
-    graph.model.signatureDefs = []
-    interpreter = Interpreter(
-        model_content=graph.pack(),
-        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
-    interpreter.allocate_tensors()
-    (place,) = graph.inputs
-    values: dict[int, list[np.ndarray]] = {i: [] for i in [place, *inner]}
-    for sample in samples:
-        interpreter.set_tensor(place, sample.inputs["x"])
-        interpreter.invoke()
-        for index in values:
-            values[index].append(interpreter.get_tensor(index))
-    return {index: np.stack(arrays) for index, arrays in values.items()}
 
 
 @pytest.mark.parametrize("bins", [None, 1024])

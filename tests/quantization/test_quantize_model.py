@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from zoo_support import Quantize, Zoo
 
 from coral_action.errors import CoralQuantizeError, QuantizationError, StageCrashError
 from coral_action.inference import Runner
@@ -14,7 +15,6 @@ from coral_action.isolation import Limits
 from coral_action.quantization.crew import Crew
 from coral_action.quantization.scoring import score
 from coral_action.tflite import read_model
-from tests.quantization.conftest import Quantize, Zoo
 
 
 @pytest.mark.parametrize("method", ["min_max", "auto"])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from zoo_support import Zoo
 
 from coral_action.errors import QuantizationError
 from coral_action.inference import Runner
@@ -14,7 +15,6 @@ from coral_action.quantization.observation import observe
 from coral_action.quantization.quantizer import annotate, quantize
 from coral_action.quantization.ranges import known, override
 from coral_action.tflite import read_model
-from tests.quantization.conftest import Zoo
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from zoo_support import Quantize, Zoo
 
 from coral_action.inference import Runner
 from coral_action.quantization.rewrites import rewrite
 from coral_action.quantization.rewrites.gelu import MAX_ERROR
 from coral_action.tflite import read_model
-from tests.quantization.conftest import Quantize, Zoo
 
 EXACT = {
     "transpose_relu": ["TRANSPOSE_CONV", "RELU"],

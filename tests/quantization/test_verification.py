@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from zoo_support import Quantize, Zoo
 
 from coral_action.errors import DataError, QuantizationError
 from coral_action.quantization.calibrators import CALIBRATORS, Options
@@ -14,7 +15,6 @@ from coral_action.quantization.observation import observe
 from coral_action.quantization.quantizer import annotate, quantize
 from coral_action.quantization.verification import verify, verify_float
 from coral_action.tflite import read_model, schema
-from tests.quantization.conftest import Quantize, Zoo
 
 
 @pytest.fixture(scope="module")
