@@ -103,7 +103,7 @@ def detection(tmp_path_factory: pytest.TempPathFactory) -> Case:
     anchors = np.array([[0.25, 0.25, 0.5, 0.5], [0.75, 0.75, 0.5, 0.5], [0.25, 0.75, 0.5, 0.5]])
     model = detector(base / "float.tflite", anchors, 2, 3)
     name = "encodings_and_scores"
-    ranges = {key: (-1.0, 1.0) for key in (name, "encodings", "scores")}
+    ranges = dict.fromkeys((name, "encodings", "scores"), (-1.0, 1.0))
     int8 = quantized(model, ranges, base / "int8.tflite")
     x = np.zeros((2, 3, 6), dtype=np.float32)
     x[0, 0, 4:] = [0.9, 0.1]  # upper left, class 0: right
@@ -193,7 +193,7 @@ def test_another_tflite_as_reference(kws: Case) -> None:
     accuracy = kws.evaluate(f"{{npz: evaluation.npz, metrics: [top1], reference: {published}}}")
     # The case's own figure for the published model.
     assert accuracy.metrics[0].float_value == pytest.approx(0.9125, abs=1e-9)
-    with pytest.raises(DataError, match="nowhere.tflite: no such file"):
+    with pytest.raises(DataError, match=r"nowhere\.tflite: no such file"):
         kws.evaluate("{npz: evaluation.npz, reference: nowhere.tflite}")
 
 
