@@ -2,9 +2,10 @@
 
 Usage: python bench/evaluate.py [--samples N] [--runs N]
 
-Weights are random, which changes nothing about the time; images are JPEGs of 500 x 375. The plain loop is bench/plain_accuracy.py:
-tf.lite.Interpreter with its own choice of threads, all images for float, then all images for int8.
-Runs alternate. Predictions must be identical. Both whole processes and the loops alone are timed.
+Weights are random, which changes nothing about the time; images are JPEGs of 500 x 375. The plain
+loop is bench/plain_accuracy.py: tf.lite.Interpreter with its own choice of threads, all images for
+float, then all images for int8. Runs alternate. Predictions must be identical. Both whole processes
+and the loops alone are timed.
 """
 
 from __future__ import annotations

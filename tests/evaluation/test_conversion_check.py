@@ -37,7 +37,7 @@ def test_another_function(tmp_path: Path, wrong: np.ndarray) -> None:
     error = conversion_error(mixed(wrong), model.path.read_bytes(), model.inputs)
     assert error is not None and error > TOLERANCE
     (finding,) = conversion_findings(error)
-    assert finding.id == "CQ502"
+    assert finding.id == "CQ510"
 
 
 def test_inputs_that_the_original_refuses(tmp_path: Path) -> None:
