@@ -61,8 +61,8 @@ class MetricChoice(Section):
                     f"no metric is called {self.name}{known or '; known: '}"
                     + ("" if known else ", ".join(METRIC_NAMES))
                 )
-        elif self.name in METRIC_NAMES:
-            raise ValueError(f"{self.name} is the name of a known metric")
+        elif self.label in METRIC_NAMES:
+            raise ValueError(f"{self.label} is the name of a known metric")
         return self
 
 

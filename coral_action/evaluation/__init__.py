@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from coral_action.config.evaluation_schema import EvaluationOptions
 from coral_action.config.paths import PathRules
 from coral_action.config.schema import ModelConfig
-from coral_action.data import SampleStatistics, merged
-from coral_action.errors import DataError, UsageError
-from coral_action.evaluation.columns import Columns, merge
 from coral_action.evaluation.flips import class_losses, confusion, flips
+from coral_action.evaluation.gather import Gathered, gather
 from coral_action.evaluation.noticed import is_structural, notice
 from coral_action.evaluation.plan import kinds
 from coral_action.evaluation.result import (
@@ -34,9 +29,9 @@ from coral_action.evaluation.summary import (
     output_errors,
     reference_check,
 )
-from coral_action.isolation import Json, Limits, ProgressCallback, run_isolated
-from coral_action.loading import FloatModel, request_for
-from coral_action.workers import run_in_workers, worker_count
+from coral_action.isolation import Limits, ProgressCallback
+from coral_action.loading import FloatModel
+from coral_action.workers import worker_count
 
 __all__ = [
     "Accuracy",
@@ -83,107 +78,36 @@ def evaluate(
         DataError: if the data can't be read, or don't fit the model.
         UsageError: if a metric is a Python function and custom code is not allowed.
     """
-    options = config.evaluation
-    if options is None:
-        raise ValueError("the model has no evaluation data")
-    _refuse_custom_code(options, allow_custom_code)
-    with tempfile.TemporaryDirectory(prefix="coral-") as folder:
-        request: Json = {
-            "model": model.to_json(),
-            "int8": str(int8),
-            "evaluation": options.model_dump(mode="json"),
-            "preprocess": config.preprocess.model_dump(mode="json"),
-            "paths": paths.to_json(),
-            "allow_custom_code": allow_custom_code,
-            "reference": None,
-            "stored": known_float_outputs and str(known_float_outputs),
-            "output": str(Path(folder) / "rows"),
-        }
-        _set_reference(request, config, paths, Path(folder), limits)
-        results = run_in_workers(
-            "coral_action.evaluation.worker:evaluate_task",
-            request,
-            workers or worker_count(),
-            stage="evaluation",
-            limits=limits,
-            on_progress=on_progress,
-        )
-        shards = [
-            Columns.load(Path(f"{request['output']}-{i}.npz"))
-            for i, result in enumerate(results)
-            if result["metrics"]
-        ]
-    return _summarize(config, options, model, merge(shards, int(results[0]["total"])), results)
-
-
-def _refuse_custom_code(options: EvaluationOptions, allowed: bool) -> None:
-    for choice in options.metrics or []:
-        if choice.python is not None and not allowed:
-            raise UsageError(
-                f"evaluation.metrics names {choice.python}, but custom code is not allowed",
-                hint="allow it with --allow-custom-code, or the action's input allow-custom-code",
-            )
-
-
-def _set_reference(
-    request: Json,
-    config: ModelConfig,
-    paths: PathRules,
-    folder: Path,
-    limits: Limits | None,
-) -> None:
-    """Say in the request what int8 is held against; the original model runs here."""
-    reference = config.evaluation.reference if config.evaluation else "float"
-    if reference == "float":
-        return
-    request["stored"] = None
-    if reference != "original":
-        path = paths.resolve(reference)
-        if not path.is_file():
-            raise DataError(
-                f"evaluation.reference: {reference}: no such file",
-                hint="it is float, original, or the path of a .tflite",
-            )
-        request["reference"] = str(path)
-        return
-    original = folder / "original"
-    original.mkdir()
-    run_isolated(
-        "coral_action.evaluation.original:original_task",
-        {
-            **request,
-            "load": request_for(config, paths, request["allow_custom_code"]),
-            "folder": str(original),
-        },
-        stage="evaluation of the original model",
+    gathered = gather(
+        config,
+        model,
+        int8,
+        paths,
+        allow_custom_code=allow_custom_code,
+        known_float_outputs=known_float_outputs,
+        workers=workers or worker_count(),
         limits=limits,
+        on_progress=on_progress,
     )
-    request["stored"], request["reference"] = str(original), "original"
+    return _summarize(config, model, gathered)
 
 
-def _summarize(
-    config: ModelConfig,
-    options: EvaluationOptions,
-    model: FloatModel,
-    columns: Columns,
-    results: list[dict[str, Any]],
-) -> Accuracy:
-    if not len(columns):
-        raise DataError("evaluation: no samples", hint="the data named in coral.yml is empty")
+def _summarize(config: ModelConfig, model: FloatModel, gathered: Gathered) -> Accuracy:
+    options, columns, names = config.evaluation, gathered.columns, gathered.class_names
+    assert options is not None  # noqa: S101 - gather has refused it
     limit = config.limits.accuracy_drop
     level = (limit and limit.confidence) or CONFIDENCE
-    names = {int(n): name for result in results for n, name in result["classes"].items()}
-    pictures = {name: uri for result in results for name, uri in result["thumbnails"].items()}
-    metrics = kinds(options, next(r["metrics"] for r in results if r["metrics"]), {})
     kernels = ("builtin", "xnnpack") if options.exact else ("xnnpack", "builtin")
     agrees = agreement(columns)
     accuracy = Accuracy(
         samples=len(columns),
         agreement=agrees,
         kernels=kernels[0],
-        metrics=tuple(measure(kind, columns, level) for kind in metrics),
+        metrics=tuple(
+            measure(kind, columns, level) for kind in kinds(options, gathered.metrics, {})
+        ),
         reference=options.reference,
-        flips=flips(columns, names, pictures),
+        flips=flips(columns, names, gathered.thumbnails),
         classes=class_losses(columns, names),
         confusion=confusion(columns, names),
         outputs=output_errors(columns, [spec.name for spec in model.outputs]),
@@ -194,5 +118,5 @@ def _summarize(
         accuracy,
         structural=is_structural(accuracy),
         findings=notice(accuracy, config.limits),
-        statistics=merged([SampleStatistics.from_json(r["statistics"]) for r in results]),
+        statistics=gathered.statistics,
     )

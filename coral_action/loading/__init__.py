@@ -63,7 +63,7 @@ def check_conversion(
     limits: Limits | None = None,
     allow_custom_code: bool = False,
 ) -> tuple[Finding, ...]:
-    """Hold a float .tflite against the original in TensorFlow (CQ502), in a child process.
+    """Hold a float .tflite against the original in TensorFlow (CQ510), in a child process.
 
     Raises:
         ModelError: if TensorFlow can't load the original.

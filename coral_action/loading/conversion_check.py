@@ -73,12 +73,12 @@ def _made(spec: TensorSpec, low: float, high: float, rng: np.random.Generator) -
 
 
 def conversion_findings(error: float | None) -> tuple[Finding, ...]:
-    """CQ502: the float .tflite computes something else than the model in TensorFlow."""
+    """CQ510: the float .tflite computes something else than the model in TensorFlow."""
     if error is None or error <= TOLERANCE:
         return ()
     return (
         Finding(
-            "CQ502",
+            "CQ510",
             Severity.WARNING,
             f"the float .tflite differs from the model in TensorFlow by {error:.1%} of its output",
             "set `reference: original` under `evaluation` to see it on your data; operators that "

@@ -193,7 +193,7 @@ def test_another_tflite_as_reference(kws: Case) -> None:
     accuracy = kws.evaluate(f"{{npz: evaluation.npz, metrics: [top1], reference: {published}}}")
     # The case's own figure for the published model.
     assert accuracy.metrics[0].float_value == pytest.approx(0.9125, abs=1e-9)
-    with pytest.raises(DataError, match="nowhere.tflite: no such file"):
+    with pytest.raises(DataError, match=r"nowhere\.tflite: no such file"):
         kws.evaluate("{npz: evaluation.npz, reference: nowhere.tflite}")
 
 

@@ -1,0 +1,167 @@
+"""Float and int8 of MobileNetV2 224 over 1,000 images: ours against the plain interpreter loop.
+
+Usage: python bench/evaluate.py [--samples N] [--runs N]
+
+Weights are random, which changes nothing about the time; images are JPEGs of 500 x 375. The plain
+loop is bench/plain_accuracy.py: tf.lite.Interpreter with its own choice of threads, all images for
+float, then all images for int8. Runs alternate. Predictions must be identical. Both whole processes
+and the loops alone are timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+CONFIG = """version: 1
+models:
+  - name: mobilenet
+    source: model.keras
+    calibration: {images: images, samples: 20}
+    preprocess: {mean: 127.5, std: 127.5}
+    evaluation: {images: images, labels: folders, metrics: [top1]}
+"""
+# The last layer is moved so that these images spread over many classes; random weights alone give
+# all of them the same one, and then equal predictions would say nothing.
+KERAS = """
+import glob, keras, numpy as np
+from PIL import Image
+keras.utils.set_random_seed(0)
+model = keras.applications.MobileNetV2(weights=None, classifier_activation=None)
+files = sorted(glob.glob("images/*/*.jpg"))[:64]
+pixels = [np.array(Image.open(f).resize((224, 224), Image.Resampling.BILINEAR)) for f in files]
+scores = model.predict((np.stack(pixels) - 127.5) / 127.5, verbose=0)
+kernel, bias = model.layers[-1].get_weights()
+scale = 2 / scores.std(axis=0).mean()
+model.layers[-1].set_weights([kernel * scale, (bias - scores.mean(axis=0)) * scale])
+keras.Model(model.input, keras.layers.Softmax()(model.output)).save("model.keras")
+"""
+SIZE = (500, 375)  # about what ImageNet's photographs have
+
+
+def machine() -> str:
+    """Processor, cores and date, for whoever quotes the figures."""
+    info = Path("/proc/cpuinfo")
+    names = [
+        line.split(":", 1)[1].strip()
+        for line in (info.read_text().splitlines() if info.exists() else [])
+        if line.startswith("model name")
+    ]
+    load = os.getloadavg()[0]
+    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores, load {load:.1f}"
+
+
+def prepare(folder: Path, samples: int) -> None:
+    """A model, and smooth random images in two class folders."""
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for i in range(samples):
+        file = folder / "images" / "ab"[i % 2] / f"{i:05}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        coarse = Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8))
+        coarse.resize(SIZE, Image.Resampling.BICUBIC).save(file, quality=90)
+    subprocess.run([sys.executable, "-c", KERAS], cwd=folder, check=True, capture_output=True)
+    (folder / "coral.yml").write_text(CONFIG)
+    sys.path.insert(0, str(PROJECT))
+    config, model, int8, paths = opened(folder, load=True)
+    from coral_action.quantization import quantize_model
+
+    quantize_model(config, model, paths, int8)
+
+
+def opened(folder: Path, *, load: bool = False) -> tuple:
+    """The config, the float model, the path of int8 and the path rules."""
+    from coral_action.config import load_config
+    from coral_action.config.paths import PathRules
+    from coral_action.loading import FloatModel, load_model
+
+    config, paths = load_config(folder / "coral.yml").models[0], PathRules(folder)
+    kept = folder / "float.json"
+    if load:
+        model = load_model(config, paths, folder / "float.tflite")
+        kept.write_text(json.dumps(model.to_json()))
+    return config, FloatModel.from_json(json.loads(kept.read_text())), folder / "int8.tflite", paths
+
+
+def ours(folder: Path) -> None:
+    """In a process of its own: evaluate, and print how long it took."""
+    sys.path.insert(0, str(PROJECT))
+    from coral_action.evaluation import evaluate
+
+    config, model, int8, paths = opened(folder)
+    started = time.monotonic()
+    accuracy = evaluate(config, model, int8, paths)
+    seconds = time.monotonic() - started
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "agreement": accuracy.agreement, "peak_mib": peak}))
+
+
+def predictions(folder: Path) -> list[list[int]]:
+    """What our workers choose for each sample, float and int8."""
+    from coral_action.evaluation.columns import FLOAT_CHOICE, INT8_CHOICE
+    from coral_action.evaluation.gather import gather
+
+    options = {"allow_custom_code": False, "known_float_outputs": None, "workers": 2}
+    gathered = gather(*opened(folder), **options, limits=None, on_progress=None)
+    choices = gathered.columns.stacked("choices")
+    return [choices[:, column].astype(int).tolist() for column in (FLOAT_CHOICE, INT8_CHOICE)]
+
+
+def timed(command: list[str], folder: Path) -> tuple[float, list | dict]:
+    """Wall time of a whole process, and the JSON in its last line."""
+    started = time.monotonic()
+    result = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return time.monotonic() - started, json.loads(result.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Alternate both, and print medians."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--ours", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.ours:
+        ours(arguments.ours)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        prepare(folder, arguments.samples)
+        script = str(PROJECT / "bench" / "plain_accuracy.py")
+        scaling = ["--images", "images", "--mean", "127.5", "--std", "127.5"]
+        plain = [sys.executable, script, *scaling, "float.tflite", "int8.tflite"]
+        own = [sys.executable, str(Path(__file__).resolve()), "--ours", str(folder)]
+        walls, loops = {"plain": [], "ours": []}, {"plain": [], "ours": []}
+        for _ in range(arguments.runs):
+            wall, models = timed(plain, folder)
+            walls["plain"].append(wall)
+            loops["plain"].append(sum(model["seconds"] for model in models))
+            wall, result = timed(own, folder)
+            walls["ours"].append(wall)
+            loops["ours"].append(result["seconds"])
+        same = predictions(folder) == [model["chosen"] for model in models]
+        kinds = len(set(models[0]["chosen"]))
+    print(f"{machine()}, Python {platform.python_version()}, {datetime.date.today()}")
+    print(f"{arguments.samples} images, float and int8, medians of {arguments.runs} runs")
+    for what, times in (("whole process", walls), ("loops alone", loops)):
+        before, after = (statistics.median(times[key]) for key in ("plain", "ours"))
+        print(f"  {what}: plain {before:.2f} s, ours {after:.2f} s, {before / after:.2f} times")
+    print(f"  largest worker process: {result['peak_mib']:.0f} MiB")
+    print(f"  identical predictions: {'yes' if same else 'NO'} ({kinds} different classes)")
+
+
+if __name__ == "__main__":
+    main()
