@@ -18,7 +18,7 @@ _UNSAFE_IN_TEXT = re.compile(
     r"[\x00-\x1f#-$&*+:<-@\[-`{-\x7f]|^[-=]|^ | $|(?<![A-Za-z)%])\.|\.(?! |$)"
 )
 _STARTS = re.compile(
-    r"(?<=[@#$])(?=\S)"  # mention, issue, math
+    r"(?<=[@#])(?=\S)"  # mention, issue
     r"|(?<=:)(?=\S)"  # address, emoji code
     r"|(?<=[A-Za-z0-9]-)(?=\d)"  # GH-12 and the like
     r"|(?<=[Ww]{3})(?=\.)"
@@ -35,7 +35,9 @@ def plain(value: str) -> str:
 
 def _text(value: str) -> str:
     joined = _HASH.sub(_in_pieces, _STARTS.sub(_JOINER, value))
-    return _UNSAFE_IN_TEXT.sub(_entity, joined)
+    # A dollar sign begins a formula, unless it has an element of its own (GitHub's documentation,
+    # "Writing mathematical expressions").
+    return _UNSAFE_IN_TEXT.sub(_entity, joined).replace("&#36;", "<span>&#36;</span>")
 
 
 def code(value: str) -> str:

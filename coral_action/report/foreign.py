@@ -16,6 +16,9 @@ _INVISIBLE = re.compile(
 )
 
 
+_BETWEEN_BACKTICKS = re.compile("`([^`]+)`")
+
+
 def visible(value: str, length: int = NAME_LENGTH) -> str:
     r"""One line in which everything shows: single blanks, `\x1b` for what is invisible, cut."""
     flat = " ".join(value[: length * 4].split())
@@ -32,9 +35,7 @@ def message(value: str) -> str:
 
 def prose(value: str) -> list[tuple[bool, str]]:
     """A sentence in pieces, each with whether it stood between backticks."""
-    pieces = message(value).split("`")
-    if len(pieces) % 2 == 0:  # a backtick without its partner is only a character
-        pieces[-2:] = ["`".join(pieces[-2:])]
+    pieces = _BETWEEN_BACKTICKS.split(message(value))
     return [(place % 2 == 1, piece) for place, piece in enumerate(pieces) if piece]
 
 

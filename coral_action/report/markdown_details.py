@@ -35,7 +35,7 @@ def blocks_of(model: ModelReport, owner: int, compared: ModelComparison | None) 
 
 def _verdict(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
     if model.error:
-        yield f"**{plain(model.error.message)}**"
+        yield f"**{plain(model.error.message) or plain(model.error.kind)}**"
         if model.error.hint:
             yield ""
             yield plain(model.error.hint)
