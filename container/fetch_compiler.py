@@ -38,9 +38,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     try:
-        package = fetch(
-            arguments.repository.rstrip("/"), arguments.version, arguments.keys.split()
-        )
+        package = fetch(arguments.repository.rstrip("/"), arguments.version, arguments.keys.split())
         unpack(package, arguments.output)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise SystemExit(

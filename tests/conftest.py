@@ -6,14 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-PROJECT = Path(__file__).resolve().parent.parent
+from harness import PROJECT, Command, DemoRun, Finished
 
 # These build an image, as root; tests/container/run sets the stage for them.
 collect_ignore = [] if "CORAL_CONTAINER_STATE" in os.environ else ["container"]
@@ -34,18 +30,6 @@ def corpus() -> Path:
     return folder
 
 
-@dataclass(frozen=True)
-class Finished:
-    """How a command ended."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-
-Command = Callable[..., Finished]
-
-
 @pytest.fixture(scope="session")
 def command() -> Command:
     """`coral-quantize WORDS...` as a user starts it: a process of its own."""
@@ -62,15 +46,6 @@ def command() -> Command:
         return Finished(finished.returncode, finished.stdout, finished.stderr)
 
     return start
-
-
-@dataclass(frozen=True)
-class DemoRun:
-    """The main job on the example, run once for all tests that look at its result."""
-
-    output: Path
-    finished: Finished
-    report: dict[str, Any]
 
 
 @pytest.fixture(scope="session")

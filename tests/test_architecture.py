@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import PROJECT
+from harness import PROJECT
 
 PACKAGE = PROJECT / "coral_action"
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Command
+from harness import Command
 
 from coral_action.quantization.verification import verify
 from coral_action.tflite import read_model

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Command, Finished
+from harness import Command, Finished
 
 from coral_action.errors import worst_exit_code
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
-from conftest import DemoRun
+from harness import DemoRun
 from PIL import Image
 
 FORMS = ("digits_saved_model", "digits_keras", "digits_frozen_graph")

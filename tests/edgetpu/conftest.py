@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from edgetpu.graphs import chain
 
 FAKE = Path(__file__).resolve().parent.parent / "fakes" / "edgetpu_compiler.py"

@@ -13,14 +13,14 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner, Result
-from edgetpu.conftest import StandIn
-from edgetpu.graphs import chain
 
 from coral_action.commands.check import check
 from coral_action.commands.compile import compile_
 from coral_action.commands.diagnose import diagnose
 from coral_action.commands.inspect import inspect
 from coral_action.errors import CompilerError, CoralQuantizeError, ModelError, UsageError
+from edgetpu.conftest import StandIn
+from edgetpu.graphs import chain
 
 PROJECT = Path(__file__).resolve().parents[2]
 Make = Callable[..., StandIn]

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from edgetpu.conftest import StandIn
-from edgetpu.graphs import chain
 
 from coral_action.config.edge_tpu_schema import EdgeTpuConfig
 from coral_action.edgetpu import (
@@ -24,6 +22,8 @@ from coral_action.edgetpu import (
 from coral_action.edgetpu.options import arguments
 from coral_action.errors import CompilerError, UsageError
 from coral_action.tflite import read_model
+from edgetpu.conftest import StandIn
+from edgetpu.graphs import chain
 
 Make = Callable[..., StandIn]
 

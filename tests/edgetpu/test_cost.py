@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from edgetpu.graphs import Graph
 
 from coral_action.edgetpu import from_compiled, predict, read_compiled
 from coral_action.edgetpu.cost import BENCHMARKS, CACHE_BYTES, benchmark_milliseconds, estimate
 from coral_action.edgetpu.operators.quality import LARGEST_PASSED
 from coral_action.tflite import read_model
+from edgetpu.graphs import Graph
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "fakes"))
 import edgetpu_package as package

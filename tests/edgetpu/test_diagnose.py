@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edgetpu.conftest import StandIn
-from edgetpu.graphs import chain
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +17,8 @@ from coral_action.edgetpu.cut import cut
 from coral_action.edgetpu.diagnose import diagnose
 from coral_action.edgetpu.fault_search import FaultSearch, Operators
 from coral_action.tflite import read_model
+from edgetpu.conftest import StandIn
+from edgetpu.graphs import chain
 
 Make = Callable[..., StandIn]
 

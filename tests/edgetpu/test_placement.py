@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from edgetpu.graphs import Graph, chain
 
 from coral_action.edgetpu import Target, from_compiled, predict
 from coral_action.edgetpu import operators as rules
@@ -17,6 +16,7 @@ from coral_action.edgetpu.operators.documentation import MISSES, PREDICTED_ALL, 
 from coral_action.edgetpu.partition import partition
 from coral_action.edgetpu.placement import disagreements
 from coral_action.tflite import Operator, read_model
+from edgetpu.graphs import Graph, chain
 
 
 @pytest.fixture(scope="module")

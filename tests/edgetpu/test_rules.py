@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from edgetpu.graphs import Graph, Shape
 
 from coral_action.edgetpu import Target, predict
 from coral_action.edgetpu.operators import NEWEST_VERSIONS, RULES, SUPPORTED_SINCE
 from coral_action.tflite import read_model
+from edgetpu.graphs import Graph, Shape
 
 PROJECT = Path(__file__).resolve().parents[2]
 
