@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 
 from coral_action.config.lines import model_lines
 from coral_action.config.schema import Config, ModelConfig
@@ -54,8 +55,16 @@ def run(
     )
     if options.config_file is not None:
         lines = model_lines(options.config_file)
-        report = with_lines(report, options.config_file.as_posix(), lines)
+        report = with_lines(report, _as_known(options.config_file), lines)
     return report, {item.config.name: item.error for item in runs if item.error is not None}
+
+
+def _as_known(path: Path) -> str:
+    """A file as the repository knows it: relative to the working folder, or else its name alone."""
+    here = Path.cwd()
+    resolved = path.resolve()
+    known = resolved.relative_to(here) if resolved.is_relative_to(here) else Path(path.name)
+    return known.as_posix()
 
 
 def _choose(config: Config, names: Sequence[str]) -> list[ModelConfig]:

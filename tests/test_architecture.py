@@ -15,10 +15,23 @@ PACKAGE = PROJECT / "coral_action"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"findings"}),
     frozenset({"errors"}),
-    frozenset({"tflite", "isolation", "config", "provenance", "progress", "inference"}),
+    frozenset(
+        {
+            "config",
+            "converter_api",
+            "inference",
+            "isolation",
+            "ownership",
+            "progress",
+            "provenance",
+            "tflite",
+            "workers",
+        }
+    ),
     frozenset({"loading", "data"}),
     frozenset({"quantization", "edgetpu", "evaluation"}),
     frozenset({"report"}),
+    frozenset({"model_run"}),
     frozenset({"pipeline", "github"}),
     frozenset({"console"}),
     frozenset({"commands", "action"}),

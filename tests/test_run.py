@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +25,17 @@ def test_report_has_every_form_and_passes(demo: DemoRun) -> None:
     }
 
 
+def placed(model: dict) -> list[tuple[str, str, list[int]]]:
+    """Kind, place and neighbours of each operator; names of tensors differ from form to form."""
+    operators = model["placement"]["operators"]
+    return [(o["name"], o["target"], o.get("inputs", [])) for o in operators]
+
+
 def test_three_forms_agree(demo: DemoRun) -> None:
     first, *others = demo.report["models"]
     for other in others:
-        assert other["placement"] == first["placement"]
-        assert other["accuracy"] == first["accuracy"]
+        assert placed(other) == placed(first)
+        assert other["accuracy"]["metrics"] == first["accuracy"]["metrics"]
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -85,7 +92,7 @@ def test_reports_for_people_are_there(demo: DemoRun) -> None:
     markdown = (demo.output / "report.md").read_text(encoding="utf-8")
     page = (demo.output / "report.html").read_text(encoding="utf-8")
     assert "3 models passed" in markdown
-    assert "http" not in page.replace("https://www.w3.org", ""), "the page must need no network"
+    assert not re.search(r'(src|href)="(?!#|data:)', page), "the page must need no network"
     assert "3 models passed" in demo.finished.stdout
     assert "report.html" in demo.finished.stdout
 

@@ -215,7 +215,9 @@ class ResizeConfig(Section):
         "centred, the rest filled. crop: the central `fraction` of each side, then stretch. "
         "short_side: the shorter side to `short_side`, then the centre.",
     )
-    filter: Literal["nearest", "bilinear", "bicubic", "area"] = "bilinear"
+    filter: Literal["nearest", "bilinear", "bicubic", "area"] = Field(
+        "bilinear", description="How pixels are weighed; area is the mean of what is covered."
+    )
     engine: Literal["pillow", "tensorflow"] = Field(
         "pillow",
         description="pillow: antialiased, 8 bits. tensorflow: what tf.image.resize does, "

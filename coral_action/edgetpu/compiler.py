@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coral_action.edgetpu.executable import CompiledModel, read_compiled
-from coral_action.edgetpu.failures import Failure, explain
+from coral_action.edgetpu.failures import (
+    TIMED_OUT,
+    UNREADABLE,
+    ZERO_MAPPED,
+    Failure,
+    explain,
+)
 from coral_action.edgetpu.log import CompilerLog, ModelLog, Row, parse_log
 from coral_action.edgetpu.operators import Target
 from coral_action.edgetpu.options import arguments, major_version, missing_options
@@ -234,30 +240,6 @@ def _start(command: Sequence[str], seconds: float) -> ProgramResult:
             f"{command[0]} can't be started on this {machine} machine: {error.strerror}",
             hint=_ELSEWHERE if elsewhere else "is it the program, and executable?",
         ) from error
-
-
-TIMED_OUT = Failure(
-    "failed:timeout",
-    "it did not end in time and was stopped",
-    "large activations take it long; versions before 16.0 have no timer",
-    "raise `edge_tpu.timeout`, or use a smaller input",
-    (270,),
-)
-ZERO_MAPPED = Failure(
-    "zero_mapped",
-    "it succeeded but mapped no operator to the Edge TPU",
-    "the first operators are not supported, the model is not int8, the batch is above 1, or "
-    "min_runtime_version is too low for int8",
-    "`coral-quantize check` says what keeps each operator on the CPU",
-    (225, 358, 708),
-)
-
-UNREADABLE = Failure(
-    "unreadable",
-    "it left a file that can't be read",
-    "a crash while writing, or a full disk",
-    "compile again; look at its output",
-)
 
 
 def _why_failed(run: _Run, models: Sequence[Path], config: EdgeTpuConfig) -> Failure | None:

@@ -139,6 +139,28 @@ _KERNEL = Failure(
     "avoid groups; change the padding",
     (891,),
 )
+# What the compiler does not say itself: seen by the clock and by the files it left.
+TIMED_OUT = Failure(
+    "failed:timeout",
+    "it did not end in time and was stopped",
+    "large activations take it long; versions before 16.0 have no timer",
+    "raise `edge_tpu.timeout`, or use a smaller input",
+    (270,),
+)
+ZERO_MAPPED = Failure(
+    "zero_mapped",
+    "it succeeded but mapped no operator to the Edge TPU",
+    "the first operators are not supported, the model is not int8, the batch is above 1, or "
+    "min_runtime_version is too low for int8",
+    "`coral-quantize check` says what keeps each operator on the CPU",
+    (225, 358, 708),
+)
+UNREADABLE = Failure(
+    "unreadable",
+    "it left a file that can't be read",
+    "a crash while writing, or a full disk",
+    "compile again; look at its output",
+)
 _BY_OUTCOME = {known.outcome: known for known in FAILURES}
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from coral_action.github.assets import is_temporary
-from coral_action.report import markdown, text
+from coral_action.report import text
+from coral_action.report.escape import code
 from coral_action.report.model import ModelReport, Report
 
 NOTES_CHARACTERS = 120_000  # GitHub takes 125,000
@@ -54,7 +55,7 @@ def files_table(report: Report | None, assets: Sequence[dict[str, Any]], base_ur
         if files:
             named.update(files)
             links = "<br>".join(_link(base_url, name, sizes[name]) for name in files)
-            lines.append(f"| {markdown.code(model.name)} | {links} | {_figures(model)} |")
+            lines.append(f"| {code(model.name)} | {links} | {_figures(model)} |")
     if lines:
         lines = ["| Model | Files | |", "|---|---|---|", *lines, ""]
     others = [_link(base_url, name, sizes[name]) for name in sorted(sizes.keys() - named)]
