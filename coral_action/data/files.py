@@ -81,9 +81,8 @@ def read_regular(path: Path | str, name: str, limit: int = MAX_FILE_BYTES) -> by
         BadFileError: if it is anything else, can't be read, or is larger than `limit` bytes.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            status = os.fstat(descriptor)
+        with open(path, "rb", buffering=0, opener=_open_at_once) as file:
+            status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise BadFileError(
                     f"{name}: not a regular file", hint="folders, FIFOs and devices hold no samples"
@@ -93,6 +92,10 @@ def read_regular(path: Path | str, name: str, limit: int = MAX_FILE_BYTES) -> by
             return file.read(status.st_size)  # one read: Linux gives up to 2 GiB at once
     except OSError as error:
         raise BadFileError(f"{name}: can't be read ({error.strerror})") from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def require_regular(path: Path, kind: str) -> None:
@@ -156,10 +159,11 @@ def find_files(value: str, suffixes: frozenset[str], rules: PathRules, what: str
 
 def _walk(folder: Path, suffixes: frozenset[str]) -> list[str]:
     found: list[str] = []
-    for parent, _, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder):
+        # What is hidden is not the user's data: `.git`, or `._a.jpg` that macOS puts beside `a.jpg`.
+        folders[:] = [name for name in folders if name[0] != "."]
         below = os.path.relpath(parent, folder)
         prefix = "" if below == "." else below + "/"
-        # Hidden files are none of the user's: macOS leaves `._photo.jpg` beside `photo.jpg`.
         found += [prefix + name for name in names if _suffix(name) in suffixes and name[0] != "."]
         if len(found) > _MAX_LISTED:
             raise DataError(f"{folder}: more than {_MAX_LISTED:,} files")

@@ -164,6 +164,9 @@ def test_fifo_device_and_folder_are_refused_without_waiting(folder: Path, opened
     os.mkfifo(folder / "pipe.png")
     assert "not a regular file" in refused(opened, folder / "pipe.png")
     (folder / "pipe.png").unlink()
+    (folder / "folder.png").mkdir()
+    with pytest.raises(DataError, match=r"folder\.png: can't be read"):
+        list(opened({"images": "in/*.png"}, SHAPE))
     (folder / "zero.png").symlink_to("/dev/zero")
     with pytest.raises(DataError, match=r"zero\.png: not a regular file"):
         list(opened({"images": "in"}, SHAPE, root=None))
@@ -206,6 +209,8 @@ def test_a_program_behind_an_image_suffix_is_not_run(folder: Path, opened: Open)
 def test_hidden_files_are_passed_over(folder: Path, opened: Open) -> None:
     Image.fromarray(RGB).save(folder / "a.png")
     (folder / "._a.png").write_bytes(b"\0\5\x16\7 what macOS leaves behind")
+    (folder / ".git").mkdir()
+    Image.fromarray(RGB).save(folder / ".git" / "b.png")
     assert [sample.name for sample in opened({"images": "in"}, SHAPE)] == ["a.png"]
 
 
