@@ -1,8 +1,9 @@
+# ruff: noqa: F811 - fixtures are imported by name
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from zoo_support import Zoo
+from zoo_support import Zoo, zoo  # noqa: F401 - fixtures too
 
 from coral_action.inference import Runner, quantize_input
 from coral_action.quantization.bias_correction import correct_biases

@@ -1,7 +1,8 @@
+# ruff: noqa: F811 - fixtures are imported by name
 from __future__ import annotations
 
 import numpy as np
-from zoo_support import Quantize, Zoo
+from zoo_support import Quantize, Zoo, quantized, zoo  # noqa: F401 - fixtures too
 
 from coral_action.inference import Runner
 from coral_action.quantization.equalization import equalize

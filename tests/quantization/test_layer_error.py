@@ -1,8 +1,9 @@
+# ruff: noqa: F811 - fixtures are imported by name
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from zoo_support import Zoo, every_tensor
+from zoo_support import Zoo, every_tensor, zoo  # noqa: F401 - fixtures too
 
 from coral_action.quantization.calibrators import CALIBRATORS, Options
 from coral_action.quantization.graph import Graph

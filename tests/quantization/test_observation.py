@@ -1,12 +1,14 @@
 """Observed ranges against those of a model whose every tensor is an output."""
 
+# ruff: noqa: F811 - fixtures are imported by name
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from zoo_support import Zoo, every_tensor
+from zoo_support import Zoo, every_tensor, zoo  # noqa: F401 - fixtures too
 
 from coral_action.errors import DataError
 from coral_action.quantization.observation import Histograms, merge, observe

@@ -1,5 +1,7 @@
 """The whole stage, in its child processes."""
 
+# ruff: noqa: F811 - fixtures are imported by name
+
 from __future__ import annotations
 
 import threading
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from zoo_support import Quantize, Zoo
+from zoo_support import Quantize, Zoo, quantized, zoo  # noqa: F401 - fixtures too
 
 from coral_action.errors import CoralQuantizeError, QuantizationError, StageCrashError
 from coral_action.inference import Runner

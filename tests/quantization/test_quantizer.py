@@ -1,3 +1,4 @@
+# ruff: noqa: F811 - fixtures are imported by name
 from __future__ import annotations
 
 import subprocess
@@ -6,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from zoo_support import Zoo
+from zoo_support import Zoo, zoo  # noqa: F401 - fixtures too
 
 from coral_action.errors import QuantizationError
 from coral_action.inference import Runner

@@ -1,10 +1,12 @@
 """Each rewrite: the same numbers in float, readable by compiler 16, and int8 works."""
 
+# ruff: noqa: F811 - fixtures are imported by name
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from zoo_support import Quantize, Zoo
+from zoo_support import Quantize, Zoo, quantized, zoo  # noqa: F401 - fixtures too
 
 from coral_action.inference import Runner
 from coral_action.quantization.rewrites import rewrite

@@ -1,12 +1,14 @@
 """Each check on a real int8 model with one thing broken."""
 
+# ruff: noqa: F811 - fixtures are imported by name
+
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import numpy as np
 import pytest
-from zoo_support import Quantize, Zoo
+from zoo_support import Quantize, Zoo, quantized, zoo  # noqa: F401 - fixtures too
 
 from coral_action.errors import DataError, QuantizationError
 from coral_action.quantization.calibrators import CALIBRATORS, Options
