@@ -45,6 +45,7 @@ def gather(
     if options is None:
         raise ValueError("the model has no evaluation data")
     _refuse_custom_code(options, allow_custom_code)
+    _refuse_cut_images(config)
     with tempfile.TemporaryDirectory(prefix="coral-") as folder:
         request: Json = {
             "model": model.to_json(),
@@ -105,6 +106,20 @@ def _refuse_custom_code(options: EvaluationOptions, allowed: bool) -> None:
                 f"evaluation.metrics names {choice.python}, but custom code is not allowed",
                 hint="allow it with --allow-custom-code, or the action's input allow-custom-code",
             )
+
+
+def _refuse_cut_images(config: ModelConfig) -> None:
+    """Boxes are relative to the whole image, so the model has to see the whole image, and no more.
+
+    Raises:
+        DataError: if images are letterboxed or cropped.
+    """
+    mode = getattr(config.preprocess.resize, "mode", "stretch")
+    if config.evaluation and config.evaluation.boxes and mode != "stretch":
+        raise DataError(
+            f"evaluation.boxes are relative to the image, but preprocess.resize is {mode}",
+            hint="evaluate with `mode: stretch`, or give boxes of images that are cut already",
+        )
 
 
 def _existing(reference: str, paths: PathRules) -> Path:

@@ -158,8 +158,8 @@ def _thumbnails(columns: Columns, plan: Plan, samples: Samples) -> dict[str, str
 
 
 def _class_names(options: EvaluationConfig, columns: Columns) -> dict[str, str]:
-    """Class names by number, where folders tell them."""
-    if options.labels != "folders":
+    """Class names by number, where the first folder of a sample's path is its class."""
+    if options.labels is None or options.labels.endswith(".csv"):
         return {}
     pairs = zip(columns.labels, columns.names, strict=True)
     return {str(label): name.split("/")[0] for label, name in pairs}

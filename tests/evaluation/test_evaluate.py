@@ -157,9 +157,10 @@ def test_workers_change_nothing(kws: Case, workers: int) -> None:
         evaluation = f"{{npz: {kws_few(kws)}, metrics: [top1, top5, recall, cosine]}}"
     else:
         evaluation = "{npz: evaluation.npz, metrics: [top1, top5, recall, cosine]}"
-    assert asdict(kws.evaluate(evaluation, workers=workers)) == asdict(
-        kws.evaluate(evaluation, workers=2)
-    )
+    one, other = (asdict(kws.evaluate(evaluation, workers=count)) for count in (workers, 2))
+    for result in (one, other):
+        result.pop("statistics", None)  # of the data: details are taken of 200 samples a worker
+    assert one == other
 
 
 def kws_few(case: Case) -> Path:
