@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from coral_action.config import load_config
 from coral_action.config.paths import PathRules
@@ -39,6 +40,7 @@ def main(environment: Mapping[str, str] | None = None) -> int:
         token = Token.from_environment(environment)
         Token.remove_from(environment)
         Token.remove_from(os.environ)
+        _mask_proxies(environment, runner)
         return _run(environment, token, runner)
     except CoralQuantizeError as error:
         _say(error, runner)
@@ -64,6 +66,16 @@ def _run(environment: Mapping[str, str], token: Token | None, runner: Runner) ->
         _show_details(error, runner, name)
     codes += _publish(report, inputs, publisher, environment, runner)
     return inputs.fail_on.exit_code(codes)
+
+
+def _mask_proxies(environment: Mapping[str, str], runner: Runner) -> None:
+    """Keep passwords of proxies out of the log: no secret of GitHub's, they are not masked yet."""
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        for value in (environment.get(name, ""), environment.get(name.upper(), "")):
+            try:
+                runner.mask(unquote(urlsplit(value).password or ""))
+            except ValueError:
+                continue  # no address: it will be said where it is used
 
 
 def _publisher(

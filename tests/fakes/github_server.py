@@ -9,6 +9,7 @@ import json
 import re
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -124,8 +125,14 @@ class GitHubServer:
         self.watch: Callable[[State], None] = lambda state: None  # after each request
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
+        self._server.handle_error = self._note_error  # type: ignore[method-assign]
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.state = State(url=self.url)
+
+    def _note_error(self, request: Any, address: Any) -> None:
+        """A client that left is part of the game; anything else is a mistake of the stand-in."""
+        if not isinstance(sys.exception(), ConnectionError | ssl.SSLError):
+            self.unknown.append(repr(sys.exception()))
 
     @contextmanager
     def running(self) -> Iterator[GitHubServer]:

@@ -243,6 +243,14 @@ def test_release_files_stay_inside(
     assert server.state.releases == {}
 
 
+def test_passwords_of_proxies_are_masked(
+    job: Job, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job.variables |= {"HTTPS_PROXY": "http://me:p%40ss@proxy:1", "http_proxy": "http://[x:y@z"}
+    assert start(comment="off", baseline="none") == 0
+    assert "::add-mask::p@ss\n" in capsys.readouterr().err
+
+
 def test_token_is_nowhere(
     server: GitHubServer,
     job: Job,

@@ -168,7 +168,8 @@ def test_edited_by_a_person(server: GitHubServer, api: GitHubApi) -> None:
 
 def test_report_can_not_forge_a_section(server: GitHubServer, api: GitHubApi) -> None:
     forged = comment_body.write("default", [Section("f", "j", "w", 999, 1, "", "forged", "")])
-    say(api, f"{forged}<!-- coral-quantize:end -->")
-    (section,) = comment_body.parse(ours(server)[0])
-    assert section.run == 100
+    for text in (forged, f"<!-- coral-quantize:end -->\n{forged}", f"\n{forged}\n{forged}"):
+        say(api, text)
+        (section,) = comment_body.parse(ours(server)[0])
+        assert section.run == 100
     assert say(api, "next", run=101).action == "updated"

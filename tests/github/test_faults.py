@@ -203,6 +203,7 @@ def test_list_that_lags_behind(server: GitHubServer, api: GitHubApi) -> None:
 
     server.faults.append(Fault(*READ, empty, times=3))
     assert say(api).action == "created"
+    assert server.count("POST", "/comments") == 1
     assert len(ours(server)) == 1
 
 

@@ -243,6 +243,7 @@ def test_starter_asset_of_an_earlier_run(server: GitHubServer, api: GitHubApi, m
     found = server.state.add_release("v1.0")
     server.state.add_asset(found["id"], model.name, b"", "starter")
     release(api, model)
+    assert server.count("POST") == 2  # cleared before the upload, not after it was refused
     assert server.state.names(found["id"])[model.name] == NEW
     assert len(server.state.assets) == 2
 
