@@ -13,6 +13,7 @@ from coral_action.isolation import ProgressCallback
 from coral_action.loading import formats
 from coral_action.loading.conversion_check import conversion_error, conversion_findings
 from coral_action.loading.float_model import FloatModel, interface_of
+from coral_action.loading.graph_code import check_saved_model
 from coral_action.loading.interface import Loaded, LoadRequest
 from coral_action.loading.light import convert_saved_model
 from coral_action.tflite import TfliteModel, read_model
@@ -85,6 +86,8 @@ def load(request: LoadRequest) -> Loaded:
             f"a {request.format} file has no signatures",
             hint="remove `signature` from coral.yml, and name `inputs` or `outputs` where needed",
         )
+    if request.format == formats.SAVED_MODEL:
+        check_saved_model(request)  # before anything loads the folder
     if request.format == formats.TFLITE:
         from coral_action.loading import tflite_model
 

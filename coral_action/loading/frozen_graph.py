@@ -64,7 +64,7 @@ def from_graph(
     graph = graph_edit.extract(graph, [graph_edit.node_name(tensor) for tensor in tensors])
     _refuse_variables(graph)
     refuse_control_flow(graph.node)
-    refuse_code(graph, request)
+    refuse_code(graph_edit.all_nodes(graph), request)
     feeds = [node for node in graph.node if node.op == "Placeholder"]
     inputs = [
         cuts.get(node.name)

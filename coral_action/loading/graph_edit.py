@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,12 @@ _SCALAR_MEANS_UNKNOWN = 21
 def node_name(tensor: str) -> str:
     """The node of a tensor or of a control input: `a` of `a:1` and of `^a`."""
     return tensor.lstrip("^").partition(":")[0]
+
+
+def all_nodes(graph: Any) -> Iterator[tuple[str, str]]:
+    """Name and operator of each node, those of the graph's functions included."""
+    for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
+        yield from ((node.name, node.op) for node in nodes)
 
 
 def placeholder_shapes(graph: Any) -> dict[str, OpenShape]:

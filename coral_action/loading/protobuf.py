@@ -1,11 +1,11 @@
-"""Telling TensorFlow's and ONNX's protocol buffers apart without parsing them.
+"""Looking into TensorFlow's and ONNX's protocol buffers without importing either.
 
-Only the tags of the first fields are read (protocol buffers encoding: a tag is field number * 8 +
-wire type), so neither TensorFlow nor ONNX is needed, and a damaged file costs nothing.
+Only tags and lengths are read (protocol buffers encoding: a tag is field number * 8 + wire type).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -50,6 +50,65 @@ def message_kind(path: Path) -> str | None:
         if is_node:
             return GRAPH_DEF
         return META_GRAPH if (2, _LENGTH) in kinds else None
+
+
+def saved_model_nodes(content: bytes) -> Iterator[tuple[str, str]]:
+    """Name and operator of every node of a SavedModel's graphs and of their functions.
+
+    Raises:
+        ValueError: if the bytes are no protocol buffer.
+    """
+    whole = memoryview(content)
+    for meta_graph in _messages(whole, 2):  # SavedModel.meta_graphs
+        for graph in _messages(meta_graph, 2):  # MetaGraphDef.graph_def
+            for node in _messages(graph, 1):  # GraphDef.node
+                yield _text(node, 1), _text(node, 2)
+            for library in _messages(graph, 2):  # GraphDef.library
+                for function in _messages(library, 1):  # FunctionDefLibrary.function
+                    for node in _messages(function, 3):  # FunctionDef.node_def
+                        yield _text(node, 1), _text(node, 2)
+
+
+def _messages(data: memoryview, wanted: int) -> Iterator[memoryview]:
+    """The length-delimited fields of this number in a message."""
+    position = 0
+    while position < len(data):
+        tag, position = _read_varint(data, position)
+        wire_type, length = tag & 7, 0
+        if wire_type == _VARINT:
+            _, position = _read_varint(data, position)
+        elif wire_type == _LENGTH:
+            length, position = _read_varint(data, position)
+        elif wire_type in (_FIXED64, _FIXED32):
+            length = 8 if wire_type == _FIXED64 else 4
+        else:
+            raise ValueError(f"wire type {wire_type} at byte {position}")
+        if position + length > len(data):
+            raise ValueError("it ends too early")
+        if wire_type == _LENGTH and tag >> 3 == wanted:
+            yield data[position : position + length]
+        position += length
+
+
+def _text(message: memoryview, number: int) -> str:
+    """The last field of this number as text, which is the one that counts; empty without one."""
+    found = b""
+    for item in _messages(message, number):
+        found = bytes(item)
+    return found.decode("utf-8", "replace")
+
+
+def _read_varint(data: memoryview, position: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 7 * _MAX_VARINT_BYTES, 7):
+        if position >= len(data):
+            raise ValueError("it ends too early")
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if not byte & 0x80:
+            return value, position
+    raise ValueError(f"a number without end at byte {position}")
 
 
 def _fields(file: BinaryIO, size: int) -> list[Field]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from coral_action.errors import ModelError
 from coral_action.loading import frozen_graph
-from coral_action.loading.graph_code import refuse_code
 from coral_action.loading.interface import (
     LoadRequest,
     OpenInput,
@@ -26,11 +24,10 @@ def load(request: LoadRequest) -> Traceable:
     """A signature of a SavedModel as a function, cut at inner nodes where coral.yml names some.
 
     Raises:
-        ModelError: if the folder can't be loaded, holds code, or the signature is not clear.
+        ModelError: if the folder can't be loaded, or the signature is not clear.
     """
     import tensorflow as tf
 
-    _check_graphs(request)
     try:
         model = tf.saved_model.load(request.source)
     except Exception as error:
@@ -56,23 +53,6 @@ def load(request: LoadRequest) -> Traceable:
         for name, spec in specs.items()
     ]
     return Traceable(call, tuple(inputs), names)
-
-
-def _check_graphs(request: LoadRequest) -> None:
-    """Parse saved_model.pb and look for code, before TensorFlow runs any of it."""
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    message = saved_model_pb2.SavedModel()
-    path = Path(request.source) / "saved_model.pb"
-    try:
-        message.ParseFromString(path.read_bytes())
-    except Exception as error:  # google.protobuf's DecodeError, or one of its C++ kind
-        raise ModelError(
-            f"{path}: damaged: {error}",
-            hint="the download or copy did not finish; fetch the folder again",
-        ) from error
-    for meta_graph in message.meta_graphs:
-        refuse_code(meta_graph.graph_def, request)
 
 
 def outputs_of(results: Any) -> dict[str, Any]:

@@ -66,6 +66,13 @@ SAVED_MODELS = [
     loads("SavedModel without signature, with `__call__`", "unsigned"),
     loads("SavedModel, open size", "open", input_shapes={"image": [1, 8, 8, 3]}),
     refused("SavedModel, open size, not given", "open", "its size is not in the file"),
+    loads("SavedModel with an input that nothing needs", "unused", findings=("CQ501",)),
+    refused(
+        "the same, with that input named",
+        "unused",
+        "does not depend on the input labels",
+        inputs=["x", "labels"],
+    ),
     refused("SavedModel with a loop", "looping", "control flow (loops)"),
     refused("SavedModel with Python functions", "with_python", "runs code of its own"),
     refused("SavedModel whose weights are a Git LFS pointer", "lfs", "a Git LFS pointer"),

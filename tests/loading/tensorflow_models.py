@@ -69,6 +69,19 @@ def saved_models(folder: Path) -> None:
     tf.saved_model.save(Unsigned(), folder / "unsigned")
     note(folder, "unsigned", {"x": value}, {"output_0": Unsigned()(value)})
 
+    class Unused(tf.Module):
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec((None, 3), tf.float32, name="x"),
+                tf.TensorSpec((None, 2), tf.float32, name="labels"),
+            ]
+        )
+        def __call__(self, x: Any, labels: Any) -> Any:
+            return tf.nn.relu(x * 3.0 - 1.0)
+
+    tf.saved_model.save(Unused(), folder / "unused")
+    note(folder, "unused", {"x": value}, {"output_0": np.maximum(value * 3.0 - 1.0, 0.0)})
+
     class Looping(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec((1, 3), tf.float32, name="x")])
         def __call__(self, x: Any) -> Any:
