@@ -270,19 +270,19 @@ def large(models: int, count: int, on_cpu: int = 120) -> Report:
         for index in range(on_cpu)
     }
     placed = placement(operators(count, reasons))
-    statuses = ("ok", "ok", "limit_exceeded", "ok")
-    return report_of(
-        *(
+    made = []
+    for index in range(models):
+        most = 0 if index % 4 == 2 else on_cpu
+        made.append(
             exceeded()
             | {
                 "name": f"model_{index:02}_with_a_rather_long_name",
-                "status": statuses[index % 4],
+                "status": "limit_exceeded" if index % 4 == 2 else "ok",
                 "placement": placed,
-                "layers": good()["layers"],
+                "limits": [limit("cpu_operators", most, on_cpu, 10 + index)],
             }
-            for index in range(models)
         )
-    )
+    return report_of(*made)
 
 
 def flips() -> list[Plain]:
