@@ -160,7 +160,7 @@ def find_files(value: str, suffixes: frozenset[str], rules: PathRules, what: str
 def _walk(folder: Path, suffixes: frozenset[str]) -> list[str]:
     found: list[str] = []
     for parent, folders, names in os.walk(folder):
-        # What is hidden is not the user's data: `.git`, or `._a.jpg` that macOS puts beside `a.jpg`.
+        # Hidden means not the user's data: `.git`, or `._a.jpg` that macOS puts beside `a.jpg`.
         folders[:] = [name for name in folders if name[0] != "."]
         below = os.path.relpath(parent, folder)
         prefix = "" if below == "." else below + "/"

@@ -105,12 +105,15 @@ class Sample:
             of the model's input size with the class of each pixel, 255 where there is none; or
             a float array of target values; or None where the data are not labelled.
         digest: SHA-256 as in `Source.digest`.
+        position: its place among all chosen samples, the same in whichever shard it is read; bad
+            files leave gaps.
     """
 
     name: str
     inputs: dict[str, Array]
     label: Label
     digest: str = ""
+    position: int = 0
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,8 @@ class Samples:
     specs: Sequence[InputSpec]
     chosen: Sequence[int]
     profile: Profile
+    first: int = 0  # position of the first one, and how far apart they are, in the whole
+    step: int = 1
     bad_files: list[BadFile] = field(default_factory=list)
 
     def shard(self, index: int, count: int) -> Samples:
@@ -141,7 +146,14 @@ class Samples:
         Each part tolerates `max_bad_files` for itself; `SampleStatistics.refuse_bad_files` holds
         the merged parts to it.
         """
-        return Samples(self.source, self.specs, self.chosen[index::count], self.profile)
+        return Samples(
+            self.source,
+            self.specs,
+            self.chosen[index::count],
+            self.profile,
+            self.first + index * self.step,
+            self.step * count,
+        )
 
     def manifest(self) -> dict[str, Any]:
         """The chosen samples by name and content, as `manifest`; reads files, decodes nothing."""
@@ -152,7 +164,7 @@ class Samples:
 
     def __iter__(self) -> Iterator[Sample]:
         self.bad_files = []
-        for item in read_ahead(self._read, self.chosen, READ_AHEAD):
+        for item in read_ahead(self._read, range(len(self.chosen)), READ_AHEAD):
             if isinstance(item, Sample):
                 yield item
                 continue
@@ -166,7 +178,8 @@ class Samples:
                 f"first is {self.bad_files[0].reason}"
             )
 
-    def _read(self, index: int) -> Sample | tuple[str, BadFileError]:
+    def _read(self, number: int) -> Sample | tuple[str, BadFileError]:
+        index = self.chosen[number]
         name = self.source.names[index]
         try:
             reading = self.source.read(index)
@@ -175,7 +188,8 @@ class Samples:
             return name, error
         except DataError as error:
             raise self._in_section(error) from error
-        return Sample(name, inputs, reading.label, reading.digest)
+        position = self.first + number * self.step
+        return Sample(name, inputs, reading.label, reading.digest, position)
 
     def _too_many(self, error: BadFileError) -> DataError:
         if not self.profile.max_bad_files:

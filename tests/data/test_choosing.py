@@ -98,6 +98,18 @@ def test_shards_make_up_the_whole(tmp_path: Path, opened: Open) -> None:
     assert parts[0] == names_of(samples)[::4]
 
 
+def test_positions_are_those_in_the_whole(tmp_path: Path, opened: Open) -> None:
+    write_images(tmp_path / "in", NAMES)
+    (tmp_path / "in" / "b9.png").write_bytes(b"")
+    samples = opened({"images": "in", "max_bad_files": 1}, SHAPE)
+    whole = {sample.name: sample.position for sample in samples}
+    # The bad file keeps its place, so that what workers say of a position means the same sample.
+    by_hash = sorted(NAMES, key=lambda n: hashlib.sha256(f"0\n{n}".encode()).digest())
+    assert whole == {name: by_hash.index(name) for name in NAMES if name != "b9.png"}
+    parts = [samples.shard(index, 2).shard(part, 2) for index in range(2) for part in range(2)]
+    assert {s.name: s.position for part in parts for s in part} == whole
+
+
 def test_manifest_is_what_sha256sum_would_say(tmp_path: Path, opened: Open) -> None:
     write_images(tmp_path / "in", NAMES)
     manifest = opened({"images": "in", "samples": 3}, SHAPE).manifest()
