@@ -32,8 +32,7 @@ from coral_action.config.schema import ModelConfig  # noqa: E402
 from coral_action.data import Sample  # noqa: E402
 from coral_action.errors import CoralQuantizeError  # noqa: E402
 from coral_action.inference import Runner  # noqa: E402
-from coral_action.loading import FloatModel, load_model  # noqa: E402
-from coral_action.loading.float_model import interface_of  # noqa: E402
+from coral_action.loading import load_model  # noqa: E402
 from coral_action.quantization import quantize_model  # noqa: E402
 from coral_action.quantization.scoring import score  # noqa: E402
 from coral_action.tflite import pack, read_model, unpack  # noqa: E402
@@ -220,7 +219,7 @@ def run_case(case: Case, folder: Path, edge_python: str) -> None:
         **case.keys,
     )
     rules = PathRules(folder)
-    model = loaded(config, rules, case, folder)
+    model = load_model(config, rules, folder / f"{case.name}_float.tflite")
     (spec,) = model.inputs
     content = model.path.read_bytes()
     shape = [1, *spec.shape[1:]]
@@ -263,15 +262,6 @@ def run_case(case: Case, folder: Path, edge_python: str) -> None:
                 if on
             ]
             print(f"      chose {result.calibrator}{''.join(', ' + extra for extra in extras)}")
-
-
-def loaded(config: ModelConfig, rules: PathRules, case: Case, folder: Path) -> FloatModel:
-    """The float model; a .tflite is taken as it is."""
-    if case.source.suffix == ".tflite":
-        path = folder / f"{case.name}_float.tflite"
-        path.write_bytes(case.source.read_bytes())
-        return FloatModel(path, "tflite", **interface_of(read_model(path)))
-    return load_model(config, rules, folder / f"{case.name}_float.tflite")
 
 
 def signature(content: bytes) -> str:
