@@ -73,6 +73,11 @@ class GitHubApi:
     def __repr__(self) -> str:
         return f"GitHubApi({self.url})"
 
+    @property
+    def writes_as_bot(self) -> bool:
+        """Whether the token is an app's, so that its comments are by a bot and no person."""
+        return self._token.is_of_app
+
     def get(self, path: str, **parameters: str | int) -> Any:
         """The JSON at a path such as /repos/OWNER/NAME."""
         return self._json("GET", self._absolute(path), params=parameters)

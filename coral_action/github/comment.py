@@ -178,10 +178,11 @@ class CommentWriter:
 
     def _ours(self, comments: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
         for data in comments:
-            login = (data.get("user") or {}).get("login", "")
-            if login.removesuffix("[bot]") == self._author and comment_body.is_ours(
-                str(data.get("body") or ""), self._key
-            ):
+            user = data.get("user") or {}
+            by_us = str(user.get("login")).removesuffix("[bot]") == self._author
+            # Somebody may have taken an app's name for a person's account.
+            by_us &= user.get("type") == "Bot" or not self._api.writes_as_bot
+            if by_us and comment_body.is_ours(str(data.get("body") or ""), self._key):
                 yield data
 
     def _create(self, body: str) -> None:

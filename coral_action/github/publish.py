@@ -71,7 +71,8 @@ class Publisher:
         if self.inputs.comment == "off" or self.pull is None:
             return
         with self._noting("comment"):
-            part = f"{self.inputs.config.name}\0{' '.join(self.inputs.models)}"
+            config = self.inputs.config.relative_to(self.inputs.workspace)
+            part = f"{config.as_posix()}\0{' '.join(self.inputs.models)}"
             section = Section.of(self.context, part)
             writer = CommentWriter(
                 self.api, self.context.repository, self.pull, self.inputs.comment_key

@@ -38,6 +38,11 @@ class Token:
         """The value of the Authorization header."""
         return f"Bearer {self._value}"
 
+    @property
+    def is_of_app(self) -> bool:
+        """Whether what it writes is written by a bot, as with the token that each job gets."""
+        return self._value.startswith("ghs_")
+
     def hide(self, text: str) -> str:
         """`text` without the token, should GitHub or a proxy have sent it back."""
         return text.replace(self._value, _HIDDEN)

@@ -127,6 +127,19 @@ def test_everything_at_once(
     assert "comment: created" in capsys.readouterr().err
 
 
+def test_two_steps_of_a_job_share_the_comment(server: GitHubServer, job: Job, start: Start) -> None:
+    """One for each coral.yml, or for each part of the models; a step run again replaces its own."""
+    for folder in ("a", "b"):
+        (job.workspace / folder).mkdir()
+        (job.workspace / folder / "coral.yml").write_text(CONFIG)
+        assert start(a_model(folder), config=f"{folder}/coral.yml", baseline="none") == 0
+    assert start(a_model("c"), config="b/coral.yml", models="digits", baseline="none") == 0
+    assert start(a_model("d"), config="b/coral.yml", baseline="none") == 0
+    (comment,) = server.state.comments.values()
+    shown = [name for name in "abcd" if f"<code>{name}</code>" in comment["body"]]
+    assert shown == ["a", "c", "d"]
+
+
 def test_next_run_finds_its_baseline(
     server: GitHubServer, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

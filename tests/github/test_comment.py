@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fakes.github_server import GitHubServer
+from fakes.github_server import Fault, GitHubServer, status
 from fakes.github_state import BOT
 
 from coral_action.errors import UsageError
@@ -11,6 +11,7 @@ from coral_action.github import comment_body
 from coral_action.github.api import GitHubApi
 from coral_action.github.comment import Outcome
 from coral_action.github.comment_body import Section
+from coral_action.github.token import Token
 
 from .conversation import ours, say
 
@@ -48,11 +49,30 @@ def test_only_ours_is_touched(server: GitHubServer, api: GitHubApi) -> None:
     marker = comment_body.marker("default")
     bodies = [f"{marker}\nI am not the bot"]
     server.state.add_comment(7, bodies[0], "mallory")
+    server.state.add_comment(7, bodies[0], "github-actions")  # a person with the bot's name
+    bodies *= 2
     server.state.add_comment(7, f"> {marker}\n", BOT)
     server.state.add_comment(7, f"see above\n{marker}\n", BOT)
     bodies += [f"> {marker}\n", f"see above\n{marker}\n"]
     assert say(api).action == "created"
-    assert [c["body"] for c in server.state.comments.values()][:3] == bodies
+    assert [c["body"] for c in server.state.comments.values()][:4] == bodies
+
+
+def test_token_of_a_person(server: GitHubServer, api: GitHubApi) -> None:
+    """Who has no app comments under a name of their own."""
+    server.state.author, server.state.token = "octocat", "ghp_personal"
+    personal = GitHubApi(server.url, Token("ghp_personal"), clock=api.clock)
+    assert say(personal).action == "created"
+    assert say(personal, "next", run=101).action == "updated"
+    assert len(server.state.comments) == 1
+
+
+def test_author_unknown(server: GitHubServer, api: GitHubApi) -> None:
+    """A server that does not tell who we are: then it is the bot that each job's token is of."""
+    for _ in range(2):
+        server.faults.append(Fault("POST", "/graphql", status(403, "Forbidden")))
+        say(api)
+    assert len(ours(server)) == 1
 
 
 def test_keys_have_a_comment_each(server: GitHubServer, api: GitHubApi) -> None:
@@ -147,8 +167,6 @@ def test_longer_than_a_comment_may_be(server: GitHubServer, api: GitHubApi) -> N
 
 def test_refused_for_its_size(server: GitHubServer, api: GitHubApi) -> None:
     """Whatever GitHub counts that we don't: half of it is tried, and half of that."""
-    from fakes.github_server import Fault, status
-
     too_long = status(422, "Body is too long (maximum is 65536 characters)")
     server.faults.append(Fault("POST", "/comments$", too_long, times=2))
     assert say(api, "z" * 100_000).action == "created"
