@@ -38,9 +38,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     try:
-        package = fetch(
-            arguments.repository.rstrip("/"), arguments.version, arguments.keys.split()
-        )
+        package = fetch(arguments.repository.rstrip("/"), arguments.version, arguments.keys.split())
         unpack(package, arguments.output)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise SystemExit(
@@ -115,7 +113,7 @@ def signed_text(in_release: bytes, keyring: bytes, keys: list[str]) -> str:
         ring.write_bytes(keyring)
         message.write_bytes(in_release)
         command = ["gpgv", "--keyring", str(ring), "--status-fd", "1", "--output", str(text)]
-        result = subprocess.run(  # noqa: S603
+        result = subprocess.run(
             [*command, str(message)], capture_output=True, text=True, errors="replace"
         )
         # gpgv's doc/DETAILS: the last field of VALIDSIG is the fingerprint of the primary key.
@@ -181,7 +179,7 @@ def unpack(package: bytes, output: Path) -> None:
         file.write(package)
         file.flush()
         output.mkdir(parents=True, exist_ok=True)
-        subprocess.run(  # noqa: S603
+        subprocess.run(
             ["dpkg-deb", "--extract", file.name, str(output)],  # noqa: S607
             check=True,
         )

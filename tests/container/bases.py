@@ -19,10 +19,25 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent.parent
 RELEASE = "bookworm"
 # What python:3.11-slim-bookworm holds beside Debian's smallest system.
-LIBRARIES = (
-    "ca-certificates netbase tzdata libssl3 libffi8 libsqlite3-0 zlib1g libbz2-1.0 liblzma5 "
-    "libreadline8 libncursesw6 libuuid1 libexpat1 libcrypt1 libgdbm6 libnsl2 libtirpc3"
-).split()
+LIBRARIES = [
+    "ca-certificates",
+    "netbase",
+    "tzdata",
+    "libssl3",
+    "libffi8",
+    "libsqlite3-0",
+    "zlib1g",
+    "libbz2-1.0",
+    "liblzma5",
+    "libreadline8",
+    "libncursesw6",
+    "libuuid1",
+    "libexpat1",
+    "libcrypt1",
+    "libgdbm6",
+    "libnsl2",
+    "libtirpc3",
+]
 DEBOOTSTRAP_SECONDS = 900
 
 

@@ -12,14 +12,14 @@ import bases
 import engine
 import layers
 import pytest
-from fixtures import PROJECT
+from image_fixtures import PROJECT
 
 AGAIN = "localhost/coral-quantize-test:again"
 FORBIDDEN = re.compile(
     r"/pip[.]conf$|/[.]cache(/|$)|/pip/cache|^/root/|^/build(/|$)|^/tmp/.|^/run/|^/var/(cache|lib|log)/"
     r"|[.](whl|deb|log)$|/apt/|ca[.]crt$|ca-certificates[.]crt$|[.]netrc$|/[.]git(/|$)|[.]pem[.]key$"
 )
-TOKEN = "ghs_a-secret-of-the-build-that-must-not-stay"  # noqa: S105
+TOKEN = "ghs_a-secret-of-the-build-that-must-not-stay"
 
 
 def addresses() -> tuple[bytes, ...]:
