@@ -1,5 +1,7 @@
-"""A package repository on this machine with a stand-in for the Edge TPU compiler, signed by a key of
-its own. It has the shape of Coral's (deb-src: apt-secure(8), deb(5)), and nothing of Google's in it.
+"""A package repository on this machine with a stand-in for the Edge TPU compiler.
+
+It is signed by a key of its own, has the shape of Coral's (apt-secure(8), deb(5)), and nothing of
+Google's is in it.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ class Repository:
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         pass
 
 
