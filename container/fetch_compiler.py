@@ -1,10 +1,11 @@
 """Fetches the Edge TPU compiler from a Debian package repository and unpacks it.
 
-Usage: python fetch_compiler.py --repository URL --version 16.0 --keys "FINGERPRINT ..." --output DIR
+Usage: python fetch_compiler.py --repository URL --version 16.0 --keys "KEY ..." --output DIR
 
-Run while the `bundled` image is built, on the machine of someone who may use the compiler. The chain
-of trust is Debian's (apt-secure(8)): a pinned key signs InRelease, which has the hash of Packages,
-which has the hash of the package. Its licence is kept beside it, in usr/share/doc/edgetpu-compiler.
+Run while the `bundled` image is built, on the machine of someone who may use the compiler. The
+chain of trust is Debian's (apt-secure(8)): a pinned key signs InRelease, which has the hash of
+Packages, which has the hash of the package. Its licence stays beside it, in
+usr/share/doc/edgetpu-compiler.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Giving what was made as root in a mounted folder back to the owner of that folder.
 
 GitHub starts a container action as root, and `docker run` does so by default; files that root
-leaves in a workspace can be neither changed nor removed by the steps, or the person, that come after.
+leaves in a workspace can be neither changed nor removed by the steps, or the person, that follow.
 """
 
 from __future__ import annotations

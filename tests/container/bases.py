@@ -171,4 +171,4 @@ def _python(root: Path, prefix: Path) -> None:
 if __name__ == "__main__":
     if os.geteuid() != 0:
         raise SystemExit("container test: making a base image needs root")
-    print(make())
+    sys.stdout.write(f"{make()}\n")

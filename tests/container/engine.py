@@ -1,4 +1,4 @@
-"""podman without a daemon, with storage and settings of its own, so that nothing else is touched."""
+"""podman without a daemon, with storage and settings of its own: nothing else is touched."""
 
 from __future__ import annotations
 

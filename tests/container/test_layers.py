@@ -12,7 +12,7 @@ import bases
 import engine
 import layers
 import pytest
-from fixtures import PROJECT
+from image_fixtures import PROJECT
 
 AGAIN = "localhost/coral-quantize-test:again"
 FORBIDDEN = re.compile(
