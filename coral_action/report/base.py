@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -23,18 +31,21 @@ class Data(BaseModel):
         extra="ignore", frozen=True, populate_by_name=True, allow_inf_nan=False
     )
 
-    @field_validator("*", mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _no_surrogates(cls, value: Any) -> Any:
+    def _no_surrogates(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         """Names of files need not be Unicode, a report has to be: odd bytes become letters."""
-        if isinstance(value, list):
-            return [_unicode(item) for item in value]
-        if isinstance(value, dict):
-            return {_unicode(key): _unicode(item) for key, item in value.items()}
-        return _unicode(value)
+        try:
+            return handler(data)
+        except ValidationError as error:
+            if not any(item["type"] == "string_unicode" for item in error.errors()):
+                raise
+            return handler(_unicode(data))
 
 
-def _unicode(value: Any) -> Any:
-    if isinstance(value, str) and not value.isascii():
-        return value.encode("utf-8", "backslashreplace").decode()
-    return value
+def _unicode(data: Any) -> Any:
+    if isinstance(data, str):
+        return data.encode("utf-8", "backslashreplace").decode()
+    if isinstance(data, dict):
+        return {_unicode(key): _unicode(value) for key, value in data.items()}
+    return [_unicode(item) for item in data] if isinstance(data, list) else data

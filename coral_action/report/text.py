@@ -161,11 +161,9 @@ def limit_value(limit: LimitData, value: float) -> str:
 def limit_sentence(limit: LimitData) -> str:
     """A limit and what was measured: accuracy drop is 2.30 points, the limit is 1.00 points."""
     name = LIMIT_NAMES.get(limit.name, limit.name.replace("_", " "))
-    verb = "are" if limit.name == "cpu_operators" else "is"
-    return (
-        f"{name} {verb} {limit_value(limit, limit.value)}, "
-        f"the limit is {limit_value(limit, limit.limit)}"
-    )
+    value = limit_value(limit, limit.value)
+    fact = f"{value} {name}" if limit.name == "cpu_operators" else f"{name} is {value}"
+    return f"{fact}, the limit is {limit_value(limit, limit.limit)}"
 
 
 def limit_item(limit: LimitData) -> str:

@@ -1,5 +1,5 @@
 // Opens pages in Chromium as one process: reads a JSON list of jobs, writes a JSON list of results.
-// A job: {url, width, height, dark, script, wait?, axe?, open?, click?, picture?, part?}.
+// A job: {url, width, height, dark, script, wait?, axe?, open?, close?, click?, picture?, part?}.
 import { readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 
@@ -31,6 +31,7 @@ for (const job of jobs) {
   if (job.wait) await page.waitForSelector(job.wait, { timeout: 20000 });
   const result = { requests, errors };
   if (job.open) await page.evaluate(() => document.querySelectorAll("details").forEach((d) => (d.open = true)));
+  if (job.close) await page.evaluate(() => document.querySelectorAll("details").forEach((d) => (d.open = false)));
   for (const selector of job.click ?? []) await page.click(selector);
   if (job.script ?? true) {
     result.overflow = await page.evaluate(() => {

@@ -136,6 +136,25 @@ def good() -> Plain:
                 {"name": "tabby cat", "samples": 12, "float": 0.75, "int8": 0.5, "drop": 25.0},
                 {"name": "minivan", "samples": 9, "float": 0.889, "int8": 0.778, "drop": 11.1},
             ],
+            "confusion": {
+                "classes": ["tabby cat", "minivan"],
+                "float": [[9, 3], [1, 8]],
+                "int8": [[6, 6], [2, 7]],
+            },
+            "kernel_check": {
+                "kernels": "builtin",
+                "other": "xnnpack",
+                "samples": 1000,
+                "different": 4,
+                "largest_error": 0.008,
+            },
+            "reference_check": {
+                "reference": "original",
+                "samples": 16,
+                "agreement": 1.0,
+                "cosine": 0.99999,
+                "largest_error": 0.0001,
+            },
             "outputs": [
                 {
                     "name": "probabilities",

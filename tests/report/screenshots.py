@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(PROJECT), str(Path(__file__).parent)]
@@ -16,46 +17,56 @@ sys.path[:0] = [str(PROJECT), str(Path(__file__).parent)]
 import report_samples as samples  # noqa: E402
 from browser_driver import drive, missing  # noqa: E402
 from comment_page import page  # noqa: E402
+from PIL import Image  # noqa: E402
 
 from coral_action.report import html, markdown  # noqa: E402
 
+COMMENT_LOOKS = (("light", 920, False), ("dark", 920, True), ("400", 400, False))
+REPORT_LOOKS = (("light", 1100, False), ("dark", 1100, True), ("400", 400, False))
 
-def main(target: Path) -> None:
-    """Write every picture; the README shows comment-light.png."""
+
+def main(target: Path, *, everything: bool) -> None:
+    """Write the pictures that the documents show; `everything` adds long ones to look at."""
     if reason := missing():
         raise SystemExit(f"screenshots: {reason}")
     target.mkdir(parents=True, exist_ok=True)
-    reports = {
-        "comment": samples.mixed(),
-        "comment-digits": samples.digits(),
-        "comment-40": samples.large(40, 300),
-    }
+    reports = {"comment": samples.mixed()}
+    if everything:
+        reports |= {"digits": samples.digits(), "large": samples.large(40, 300)}
+    jobs: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
-        jobs = []
         for name, report in reports.items():
             file = Path(scratch) / f"{name}.html"
             file.write_text(page(markdown.render(report, markdown.COMMENT)), encoding="utf-8")
-            for look, width, dark in (
-                ("light", 920, False),
-                ("dark", 920, True),
-                ("400", 400, False),
-            ):
-                job = {"url": file.as_uri(), "width": width, "dark": dark, "wait": ".drawn"}
+            for look, width, dark in COMMENT_LOOKS:
+                job = {"url": file.as_uri(), "width": width, "height": 200, "dark": dark}
+                job |= {"wait": ".drawn", "close": name == "comment"}
                 jobs.append(job | {"picture": str(target / f"{name}-{look}.png")})
+                if everything:
+                    job |= {"close": False, "picture": str(target / f"{name}-all-{look}.png")}
+                    jobs.append(job)
         file = Path(scratch) / "report.html"
-        file.write_text(html.render(reports["comment"]), encoding="utf-8")
-        for look, width, dark in (
-            ("light", 1100, False),
-            ("dark", 1100, True),
-            ("400", 400, False),
-        ):
-            job = {"url": file.as_uri(), "width": width, "dark": dark}
-            jobs.append(job | {"picture": str(target / f"report-{look}.png")})
-        jobs.append(jobs[-3] | {"open": True, "picture": str(target / "report-open.png")})
+        file.write_text(html.render(samples.mixed()), encoding="utf-8")
+        for look, width, dark in REPORT_LOOKS:
+            job = {"url": file.as_uri(), "width": width, "height": 1400, "dark": dark}
+            jobs.append(job | {"full": False, "picture": str(target / f"report-{look}.png")})
+            if everything:
+                picture = str(target / f"report-all-{look}.png")
+                jobs.append(job | {"open": True, "picture": picture})
         for job, result in zip(jobs, drive(*jobs), strict=True):
+            shrink(Path(job["picture"]))
             words = [job["picture"], f"overflow {result['overflow']} px", *result["errors"]]
             sys.stdout.write(" ".join(words) + "\n")
 
 
+def shrink(picture: Path) -> None:
+    """128 colours are enough for text and lines, and a third of the bytes."""
+    with Image.open(picture) as image:
+        reduced = image.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    reduced.save(picture, optimize=True)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else PROJECT / "docs" / "images")
+    words = [word for word in sys.argv[1:] if word != "--all"]
+    folder = Path(words[0]) if words else PROJECT / "docs" / "images"
+    main(folder, everything="--all" in sys.argv)

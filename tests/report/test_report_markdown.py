@@ -48,7 +48,7 @@ def test_the_reason_stands_before_the_table() -> None:
         "\u200d", ""
     )
     assert "deeplab_slim: accuracy drop is 2.30 points, the limit is 1.00 points" in said
-    assert "deeplab_slim: operators on the CPU are 8, the limit is 0" in said
+    assert "deeplab_slim: 8 operators on the CPU, the limit is 0" in said
 
 
 def test_the_row_of_a_model() -> None:

@@ -44,7 +44,7 @@ for (const box of document.querySelectorAll(".box.pan")) {
   const actions = [
     ["+", "Zoom in", () => zoom(scale * 1.25)],
     ["−", "Zoom out", () => zoom(scale / 1.25)],
-    ["1:1", "Original size", () => zoom(1)],
+    ["1:1", "1:1, original size", () => zoom(1)],
     ["Fit", "Fit the whole graph", () => zoom(Math.min(box.clientWidth / width, 480 / height))],
   ];
   for (const [words, label, action] of actions) {
