@@ -5,7 +5,8 @@ Usage: python bench/evaluate.py [--samples N] [--runs N]
 Weights are random, which changes nothing about the time; images are JPEGs of 500 x 375. The plain
 loop is bench/plain_accuracy.py: tf.lite.Interpreter with its own choice of threads, all images for
 float, then all images for int8. Runs alternate. Predictions must be identical. Both whole processes
-and the loops alone are timed.
+and the loops alone are timed. On a busy machine look at the processor time: on idle cores a loop
+takes as long as its processor time divided by the cores that it uses.
 """
 
 from __future__ import annotations
@@ -120,11 +121,20 @@ def predictions(folder: Path) -> list[list[int]]:
     return [choices[:, column].astype(int).tolist() for column in (FLOAT_CHOICE, INT8_CHOICE)]
 
 
-def timed(command: list[str], folder: Path) -> tuple[float, list | dict]:
-    """Wall time of a whole process, and the JSON in its last line."""
-    started = time.monotonic()
+def timed(command: list[str], folder: Path) -> tuple[float, float, list | dict]:
+    """Wall and processor seconds of a process with its children; the JSON in its last line."""
+    started, before = time.monotonic(), os.times()
     result = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
-    return time.monotonic() - started, json.loads(result.stdout.splitlines()[-1])
+    wall, after = time.monotonic() - started, os.times()
+    used = after.children_user + after.children_system
+    processor = used - before.children_user - before.children_system
+    return wall, processor, json.loads(result.stdout.splitlines()[-1])
+
+
+def note(times: dict, who: str, *seconds: float) -> None:
+    """Keep one run's times, in the order of the kinds."""
+    for kind, value in zip(times, seconds, strict=True):
+        times[kind][who].append(value)
 
 
 def main() -> None:
@@ -144,20 +154,22 @@ def main() -> None:
         scaling = ["--images", "images", "--mean", "127.5", "--std", "127.5"]
         plain = [sys.executable, script, *scaling, "float.tflite", "int8.tflite"]
         own = [sys.executable, str(Path(__file__).resolve()), "--ours", str(folder)]
-        walls, loops = {"plain": [], "ours": []}, {"plain": [], "ours": []}
+        kinds_of_time = ("whole process", "loops alone", "processor time")
+        times: dict[str, dict[str, list[float]]] = {
+            kind: {"plain": [], "ours": []} for kind in kinds_of_time
+        }
         for _ in range(arguments.runs):
-            wall, models = timed(plain, folder)
-            walls["plain"].append(wall)
-            loops["plain"].append(sum(model["seconds"] for model in models))
-            wall, result = timed(own, folder)
-            walls["ours"].append(wall)
-            loops["ours"].append(result["seconds"])
+            wall, processor, models = timed(plain, folder)
+            loop = sum(model["seconds"] for model in models)
+            note(times, "plain", wall, loop, processor)
+            wall, processor, result = timed(own, folder)
+            note(times, "ours", wall, result["seconds"], processor)
         same = predictions(folder) == [model["chosen"] for model in models]
         kinds = len(set(models[0]["chosen"]))
     print(f"{machine()}, Python {platform.python_version()}, {datetime.date.today()}")
     print(f"{arguments.samples} images, float and int8, medians of {arguments.runs} runs")
-    for what, times in (("whole process", walls), ("loops alone", loops)):
-        before, after = (statistics.median(times[key]) for key in ("plain", "ours"))
+    for what, pair in times.items():
+        before, after = (statistics.median(pair[who]) for who in ("plain", "ours"))
         print(f"  {what}: plain {before:.2f} s, ours {after:.2f} s, {before / after:.2f} times")
     print(f"  largest worker process: {result['peak_mib']:.0f} MiB")
     print(f"  identical predictions: {'yes' if same else 'NO'} ({kinds} different classes)")
