@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -16,10 +17,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from coral_action.isolation import Limits, ProgressCallback, run_isolated
+from coral_action.quantization.observation import core_count
 
 Json = dict[str, Any]
 # Children wait for the model to load; that time is not theirs.
 _WAITING_SECONDS = 3600.0
+_POLL_SECONDS = 0.01
 _STAGES = {"observe": "calibration", "quantize": "quantization"}
 
 
@@ -35,6 +38,7 @@ class Crew:
         self._pool = ThreadPoolExecutor(workers + 1)
         self._progress: ProgressCallback | None = None
         self._parts = [(0, 0)] * workers
+        self._needed = threading.Event()
         self._workers = [self._start("observe", index) for index in range(workers)]
         self._quantizer = self._start("quantize", workers)
 
@@ -78,19 +82,33 @@ class Crew:
         self._folder.cleanup()
 
     def _start(self, job: str, index: int) -> Future[Json]:
-        return self._pool.submit(
-            run_isolated,
-            "coral_action.quantization.waiting:wait_task",
-            {"job": job, "file": str(self._file(index))},
-            stage=_STAGES[job],
-            limits=self._limits,
-            on_progress=lambda done, total: self._report(index, done, total),
-        )
+        def run() -> Json:
+            self._wait_for_a_core(index)
+            return run_isolated(
+                "coral_action.quantization.waiting:wait_task",
+                {"job": job, "file": str(self._file(index)), "ready": str(self._ready(index))},
+                stage=_STAGES[job],
+                limits=self._limits,
+                on_progress=lambda done, total: self._report(index, done, total),
+            )
+
+        return self._pool.submit(run)
+
+    def _wait_for_a_core(self, index: int) -> None:
+        """Leave one core to loading: as long as nobody needs them, children start in turns."""
+        before = self._ready(index - max(1, core_count() - 1))
+        while index >= max(1, core_count() - 1) and not before.exists():
+            if self._needed.wait(_POLL_SECONDS):
+                return
+
+    def _ready(self, index: int) -> Path:
+        return self.scratch / f"ready-{index}"
 
     def _file(self, index: int) -> Path:
         return self.scratch / f"request-{index}.json"
 
     def _send(self, index: int, request: Json) -> None:
+        self._needed.set()
         partial = self._file(index).with_suffix(".part")
         partial.write_text(json.dumps(request), encoding="utf-8")
         partial.replace(self._file(index))

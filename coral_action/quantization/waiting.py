@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,18 @@ def wait_task(request: dict[str, Any], progress: ProgressCallback) -> dict[str, 
 
     Args:
         request: `job`, a key of the table above, and `file`, where the request will appear; it is
-            renamed into place, whole. An empty request ends the child without a result.
+            renamed into place, whole; `ready`, a file to make when the imports are done. An empty
+            request ends the child without a result.
         progress: handed on.
     """
     task = getattr(importlib.import_module(_MODULES[request["job"]]), f"{request['job']}_task")
     _import_heavy(request["job"])
-    file = Path(request["file"])
+    file, parent = Path(request["file"]), os.getppid()
+    if file.parent.is_dir():
+        Path(request["ready"]).touch()
     while not file.exists():
-        if not file.parent.is_dir():  # the parent is gone, and its scratch folder with it
-            return {}
+        if os.getppid() != parent or not file.parent.is_dir():
+            return {}  # nobody is left to send a request
         time.sleep(_POLL_SECONDS)
     wanted = json.loads(file.read_text(encoding="utf-8"))
     result: dict[str, Any] = task(wanted, progress) if wanted else {}

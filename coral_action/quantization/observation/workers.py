@@ -8,9 +8,13 @@ import os
 _SAMPLES_PER_WORKER = 16
 
 
+def core_count() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def worker_count(samples: int) -> int:
     """How many workers observe that many samples on this machine."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    return max(1, min(cores, samples // _SAMPLES_PER_WORKER))
+    return max(1, min(core_count(), samples // _SAMPLES_PER_WORKER))
