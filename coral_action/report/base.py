@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ModelWrapValidatorHandler,
     StringConstraints,
-    ValidationError,
     model_validator,
 )
 
@@ -31,21 +29,24 @@ class Data(BaseModel):
         extra="ignore", frozen=True, populate_by_name=True, allow_inf_nan=False
     )
 
-    @model_validator(mode="wrap")
+    @model_validator(mode="before")
     @classmethod
-    def _no_surrogates(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _no_surrogates(cls, data: Any) -> Any:
         """Names of files need not be Unicode, a report has to be: odd bytes become letters."""
-        try:
-            return handler(data)
-        except ValidationError as error:
-            if not any(item["type"] == "string_unicode" for item in error.errors()):
-                raise
-            return handler(_unicode(data))
+        return {_unicode(k): _unicode(v) for k, v in data.items()} if type(data) is dict else data
 
 
-def _unicode(data: Any) -> Any:
-    if isinstance(data, str):
-        return data.encode("utf-8", "backslashreplace").decode()
-    if isinstance(data, dict):
-        return {_unicode(key): _unicode(value) for key, value in data.items()}
-    return [_unicode(item) for item in data] if isinstance(data, list) else data
+def _unicode(value: Any) -> Any:
+    """Text and texts in lists and mappings; what is deeper is cleaned by its own class."""
+    if isinstance(value, str):
+        if value.isascii():
+            return value
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, list):
+        return [_unicode(item) if isinstance(item, str) else item for item in value]
+    if isinstance(value, dict):
+        return {
+            _unicode(key): _unicode(item) if isinstance(item, str) else item
+            for key, item in value.items()
+        }
+    return value

@@ -174,10 +174,11 @@ def _note(left_out: Counter[str], whole: str) -> list[str]:
 
 def _foot(report: Report) -> list[str]:
     notes = []
-    if any(m.accuracy and m.accuracy.metrics for m in report.models):
+    metrics = [m.accuracy.metrics[0] for m in report.models if m.accuracy and m.accuracy.metrics]
+    if metrics:
         notes.append("Accuracy: float → int8, and the change")
-        if any(m.accuracy and m.accuracy.metrics[0].interval for m in report.models):
-            notes[-1] += " with its 95 % interval"
+        if known := next((metric for metric in metrics if metric.interval), None):
+            notes[-1] += f" with its {text.confidence(known)} interval"
     if report.baseline:
         notes.append("↑ ↓ against the baseline, only where it is more than noise")
     versions = ", ".join(f"{plain(name)} {plain(value)}" for name, value in report.tool.items())

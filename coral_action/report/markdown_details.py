@@ -131,7 +131,8 @@ def _metrics(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
         )
         for metric in accuracy.metrics[:_ROWS]
     ]
-    yield from _table(("Metric", "Float → int8", "Change", "95 % interval"), rows)
+    level = text.confidence(accuracy.metrics[0]) if accuracy.metrics else ""
+    yield from _table(("Metric", "Float → int8", "Change", f"{level} interval"), rows)
     yield ""
     yield " ".join(_accuracy_notes(accuracy))
 

@@ -107,6 +107,11 @@ def interval(metric: MetricData) -> str:
     return f"{signed(low, form)} to {signed(high, form)}"
 
 
+def confidence(metric: MetricData) -> str:
+    """The level of the interval: 95 %."""
+    return f"{metric.confidence * 100:g} %"
+
+
 def is_noise(metric: MetricData) -> bool:
     """Whether the change is no more than chance alone makes."""
     if metric.p_value is not None:
@@ -203,6 +208,8 @@ def reasons(report: Report) -> list[tuple[ModelReport, str]]:
     found = [(m, m.error.message) for m in report.models if m.error]
     for model in report.models:
         found += [(model, limit_sentence(limit)) for limit in model.limits if not limit.passed]
+        if model.accuracy and model.accuracy.structural:
+            found.append((model, _structural(model)))
     models = {model.name: model for model in report.models}
     for item in report.baseline.models if report.baseline else ():
         if item.newly_on_cpu and item.name in models:
@@ -218,6 +225,15 @@ def change_words(item: Change) -> str:
     if item.before is None or item.after is None:
         return "new" if item.before is None else "gone"
     return arrow(item) or ("within noise" if item.before != item.after else "")
+
+
+def _structural(model: ModelReport) -> str:
+    """What a large loss points at: the layer that loses most, where layers were measured."""
+    sentence = "the loss is too large for rounding alone"
+    if not model.layers:
+        return sentence
+    worst = model.layers[0]
+    return f"{sentence}: layer `{worst.name}` loses most ({decibels(worst.sqnr_db)})"
 
 
 def figure_name(item: Change) -> str:

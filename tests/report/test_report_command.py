@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from coral_action.commands.report import report as command
 from coral_action.errors import UsageError
+from coral_action.report.baseline import with_baseline
 from coral_action.report.files import write_report
 from coral_action.report.formats import FORMATS, render_json, renderer
 
@@ -105,3 +106,27 @@ def test_files_beside_the_models(tmp_path: Path) -> None:
         "report.json",
         "report.md",
     ]
+
+
+OPTIONAL = sorted(set(samples.good()) - {"name", "status", "source"})
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_copes_with_missing_sections(name: str) -> None:
+    models = [
+        {key: value for key, value in samples.good().items() if key != absent}
+        for absent in OPTIONAL
+    ]
+    bare = {key: samples.good()[key] for key in ("name", "status", "source")}
+    empty = samples.good() | {
+        "accuracy": {"samples": 0, "kernels": "", "metrics": []},
+        "placement": samples.placement([]),
+        "sizes": {"float_bytes": 0, "int8_bytes": 0},
+        "edge_tpu": {},
+        "calibration": {"count": 0},
+        "layers": [{"name": "x"}],
+    }
+    report = samples.report_of(*models, bare, empty, samples.failed())
+    assert renderer(name)(report)
+    compared = with_baseline(report, samples.report_of(*reversed(models), empty))
+    assert renderer(name)(compared)

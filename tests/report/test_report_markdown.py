@@ -184,3 +184,11 @@ def test_frame_of_an_owner_is_saved_with_its_last_block() -> None:
 def test_an_empty_report_renders() -> None:
     report = Report.from_data({"schema_version": 1, "tool": {}, "models": []})
     assert markdown.render(report).startswith("### ✅ coral-quantize: 0 models passed")
+
+
+def test_a_structural_loss_leads_with_the_layer() -> None:
+    model = samples.exceeded()
+    model["accuracy"] = model["accuracy"] | {"structural": True}
+    head = markdown.render(samples.report_of(model)).split("| Model")[0]
+    said = "".join(Page(to_html(head)).all_text)
+    assert "layer block_0/depthwise/Relu6;block_0/batch_norm loses most (12.5 dB)" in said
