@@ -24,6 +24,7 @@ class Gathered:
     metrics: tuple[str, ...]
     class_names: dict[int, str]
     thumbnails: dict[str, str]  # of the samples that flipped worst, by name
+    kernels: str  # that ran int8
 
 
 def gather(
@@ -89,6 +90,7 @@ def gather(
         next(tuple(result["metrics"]) for result in results if result["metrics"]),
         {int(number): name for result in results for number, name in result["classes"].items()},
         {sample: uri for result in results for sample, uri in result["thumbnails"].items()},
+        next(str(result["kernels"]) for result in results if result["metrics"]),
     )
 
 
