@@ -97,12 +97,11 @@ def _summarize(config: ModelConfig, model: FloatModel, gathered: Gathered) -> Ac
     assert options is not None  # noqa: S101 - gather has refused it
     limit = config.limits.accuracy_drop
     level = (limit and limit.confidence) or CONFIDENCE
-    kernels = ("builtin", "xnnpack") if options.exact else ("xnnpack", "builtin")
     agrees = agreement(columns)
     accuracy = Accuracy(
         samples=len(columns),
         agreement=agrees,
-        kernels=kernels[0],
+        kernels=gathered.kernels,
         metrics=tuple(
             measure(kind, columns, level) for kind in kinds(options, gathered.metrics, {})
         ),
@@ -111,7 +110,7 @@ def _summarize(config: ModelConfig, model: FloatModel, gathered: Gathered) -> Ac
         classes=class_losses(columns, names),
         confusion=confusion(columns, names),
         outputs=output_errors(columns, [spec.name for spec in model.outputs]),
-        kernel_check=kernel_check(columns, *kernels),
+        kernel_check=kernel_check(columns, gathered.kernels, "xnnpack"),
         reference_check=reference_check(columns, options.reference, agrees is not None),
     )
     return replace(

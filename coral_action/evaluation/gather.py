@@ -26,6 +26,7 @@ class Gathered:
     class_names: dict[int, str]
     thumbnails: dict[str, str]  # of the samples that flipped worst, by name
     statistics: SampleStatistics
+    kernels: str  # that ran int8
 
 
 def gather(
@@ -96,6 +97,7 @@ def gather(
         {int(number): name for result in results for number, name in result["classes"].items()},
         {sample: uri for result in results for sample, uri in result["thumbnails"].items()},
         merged([SampleStatistics.from_json(result["statistics"]) for result in results]),
+        next(str(result["kernels"]) for result in results if result["metrics"]),
     )
 
 

@@ -319,3 +319,12 @@ def test_paths_rules_reach_the_workers(kws: Case, tmp_path: Path) -> None:
     config = kws.parse(f"{{npz: evaluation.npz, boxes: {tmp_path}/outside.csv}}")
     with pytest.raises(ConfigError, match="outside of the workspace"):
         evaluate(config, kws.model, kws.int8, PathRules(kws.base, kws.base))
+
+
+def test_kernels_that_cannot_run_the_model(segmenter: Case, tmp_path: Path) -> None:
+    """XNNPACK's fixed-point arithmetic takes ratios of scales up to 256; here it is about 8,000."""
+    ranges = {"image": (-1.0, 1.0), "scores": (-1e-6, 1e-6)}
+    int8 = quantized(segmenter.model, ranges, tmp_path / "int8.tflite")
+    case = Case(segmenter.base, segmenter.config, segmenter.model, int8)
+    assert case.evaluate("{npz: unlabelled.npz}").kernels == "builtin"
+    assert segmenter.evaluate("{npz: unlabelled.npz}").kernels == "xnnpack"
