@@ -7,18 +7,42 @@ OUTPUT ?= coral-output
 COMPILER ?= none
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 
-.PHONY: demo test lint format bench clean lock
+# Workflow files, ours and those that users copy.
+WORKFLOWS := $(wildcard .github/workflows/*.yml)
+RECIPES := docs/recipes/coral.yml docs/recipes/coral-comment.yml
+# Descriptions of GitHub's interfaces, and what the browser tests need. Without npm those tests skip.
+NPM_PACKAGES := tests/github/openapi/node_modules/.package-lock.json \
+	tests/browser/node_modules/.package-lock.json
+
+.PHONY: demo test lint format bench clean lock fuzz screenshots container
 
 demo: $(VENV)/.runtime
 	$(BIN)/coral-quantize run --config examples/digits/coral.yml --output $(OUTPUT) --compiler $(COMPILER)
 
-test: $(VENV)/.development
+test: $(VENV)/.development $(NPM_PACKAGES)
 	$(BIN)/python -m pytest $(TESTS)
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS) $(RECIPES)
+	$(BIN)/actionlint $(WORKFLOWS) $(RECIPES)
+	$(BIN)/zizmor --offline --quiet action.yml $(WORKFLOWS)
+	$(BIN)/zizmor --offline --quiet --config docs/recipes/zizmor.yml $(RECIPES)
+
+# A longer run of the fuzz tests that `make test` runs for a minute or two.
+fuzz: $(VENV)/.development
+	CORAL_FUZZ_CASES=20000 $(BIN)/python -m pytest -s tests/loading/test_fuzz_loading.py
+
+# Pictures for the documentation; needs Chromium.
+screenshots: $(VENV)/.development $(NPM_PACKAGES)
+	$(BIN)/python tests/report/screenshots.py
+
+# Builds the image and runs it as the runner does, without a Docker daemon; needs root and Debian.
+container: $(VENV)/.development
+	tests/container/run $(BIN)/python
 
 format: $(VENV)/.development
 	$(BIN)/ruff check --fix .
@@ -35,7 +59,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 	--no-annotate --override requirements.overrides.txt --extra legacy-keras pyproject.toml
 lock:
 	$(LOCK) --output-file requirements.lock
-	$(LOCK) --group dev --output-file requirements-dev.lock
+	$(LOCK) --group dev --extra onnx --output-file requirements-dev.lock
 
 # --no-deps: the lock is the whole truth, and pip must not add what it does not hold.
 $(VENV)/.runtime: requirements.lock pyproject.toml
@@ -47,3 +71,6 @@ $(VENV)/.runtime: requirements.lock pyproject.toml
 $(VENV)/.development: requirements-dev.lock $(VENV)/.runtime
 	$(PIP) --require-hashes -r requirements-dev.lock
 	touch $@
+
+%/node_modules/.package-lock.json: %/package-lock.json
+	if command -v npm >/dev/null; then npm ci --ignore-scripts --no-audit --no-fund --silent --prefix $*; fi

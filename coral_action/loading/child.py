@@ -118,6 +118,8 @@ def open_frozen(request: LoadRequest) -> Frozen:
             f"a {request.format} model has no original in TensorFlow",
             hint="leave `evaluation.reference` out, or name a .tflite",
         )
+    if request.format == formats.SAVED_MODEL:
+        check_saved_model(request)
     loader = importlib.import_module(f"coral_action.loading.{_LOADERS[request.format]}")
     return freeze(loader.load(request), request)
 

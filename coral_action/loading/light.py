@@ -111,10 +111,12 @@ def _convert(source: str, signature: str) -> bytes:
 def _is_plain(model: TfliteModel) -> bool:
     names = {operator.name for operator in model.operators}
     custom = any(name.startswith(("CUSTOM", "UNKNOWN")) for name in names)
+    read = {index for operator in model.operators for index in operator.inputs}
     return (
         model.subgraph_count == 1
         and len(model.signatures) == 1
         and not custom
+        and set(model.inputs) <= read  # the recipe drops the others, and says so
         and names.isdisjoint(_NOT_PLAIN.split())
     )
 

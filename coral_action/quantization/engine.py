@@ -32,15 +32,14 @@ _WORST_LAYERS = 10
 
 @dataclass
 class _Probes:
-    """Calibration samples to measure on, with their positions among all."""
+    """Calibration samples to measure on."""
 
     samples: list[Sample]
-    positions: list[int]
 
     @property
-    def judging(self) -> tuple[list[Sample], list[int]]:
+    def judging(self) -> list[Sample]:
         """Every second one."""
-        return self.samples[::2], self.positions[::2]
+        return self.samples[::2]
 
     @property
     def fitting(self) -> list[Sample]:
@@ -76,15 +75,17 @@ class _Engine:
         if self._probes is None:
             samples = self.samples
             step = -(-len(samples) // _PROBES)
-            self._probes = _Probes(list(samples.shard(0, step)), list(range(0, len(samples), step)))
+            self._probes = _Probes(list(samples.shard(0, step)))
         return self._probes
 
     def measure(self, int8: bytes) -> Score:
-        return score(int8, self.probes.judging[0], self.observed.outputs, self.probes.judging[1])
+        samples = self.probes.judging
+        rows = self.observed.rows([sample.position for sample in samples])
+        return score(int8, samples, self.observed.outputs, rows)
 
     def choose(self) -> tuple[str, Options]:
         """The calibrator that auto keeps."""
-        count = len(self.probes.judging[0])
+        count = len(self.probes.judging)
         best, trials = choose(
             self.observed, self.options, lambda ranges: self.measure(self.quantize(ranges))
         )

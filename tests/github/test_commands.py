@@ -160,7 +160,7 @@ def test_commands_import_little() -> None:
     import subprocess
     import sys
 
-    from conftest import PROJECT
+    from harness import PROJECT
 
     code = (
         "import sys, coral_action.commands.comment, coral_action.commands.release; "

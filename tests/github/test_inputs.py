@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import PROJECT
+from harness import PROJECT
 
 from coral_action.errors import UsageError
 from coral_action.github.inputs import ActionInputs, FailOn
@@ -18,7 +18,7 @@ from coral_action.github.outputs import outputs_of
 from .reports import a_model, a_report
 
 ACTION: dict[str, Any] = yaml.safe_load((PROJECT / "action.yml").read_text())
-DOCUMENT = PROJECT / "docs" / "github.md"
+DOCUMENT = PROJECT / "README.md"
 
 
 def read(tmp_path: Path, **inputs: str) -> ActionInputs:

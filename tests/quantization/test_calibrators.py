@@ -17,7 +17,7 @@ def observed(values: np.ndarray, bins: int = 4096) -> Observed:
     histograms.add(values.reshape(1, -1))
     names = tuple(str(i) for i in range(len(values)))
     low, high = values.min(axis=1, keepdims=True), values.max(axis=1, keepdims=True)
-    return Observed((3,), low, high, histograms, {}, names)
+    return Observed((3,), low, high, histograms, {}, names, tuple(range(len(names))))
 
 
 @pytest.fixture(scope="module")

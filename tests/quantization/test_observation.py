@@ -65,10 +65,7 @@ def test_shards_merge_to_the_whole(zoo: Zoo) -> None:
     content, samples = zoo.content("chain"), zoo.samples("chain", 50)
     whole = observe(content, samples, total=50, bins=512)
     for count in (2, 3):
-        parts = [
-            observe(content, samples[i::count], total=0, first=i, step=count, bins=512)
-            for i in range(count)
-        ]
+        parts = [observe(content, samples[i::count], total=0, bins=512) for i in range(count)]
         merged = merge(parts)
         assert merged.names == whole.names
         assert (merged.low == whole.low).all()

@@ -49,7 +49,7 @@ def seen() -> Observed:
     histograms = Histograms.empty(1, 1024)
     histograms.add(values.reshape(1, -1))
     low, high = values.min(axis=1, keepdims=True), values.max(axis=1, keepdims=True)
-    return Observed((0,), low, high, histograms, {}, tuple(map(str, range(20))))
+    return Observed((0,), low, high, histograms, {}, tuple(map(str, range(20))), tuple(range(20)))
 
 
 def test_the_best_candidate_is_kept_and_explained() -> None:

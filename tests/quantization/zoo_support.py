@@ -41,7 +41,10 @@ class Zoo:
 
     def samples(self, name: str, count: int = 100) -> list[Sample]:
         array = np.load(self.folder / f"{name}.npy")[:count]
-        return [Sample(f"{name}.npy[{i}]", {"x": s[None]}, None) for i, s in enumerate(array)]
+        return [
+            Sample(f"{name}.npy[{i}]", {"x": s[None]}, None, position=i)
+            for i, s in enumerate(array)
+        ]
 
     def float_model(self, name: str) -> FloatModel:
         path = self.path(name)

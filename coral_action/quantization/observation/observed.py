@@ -26,6 +26,8 @@ class Observed:
         histograms: of the T tensors, over a part of their values; None if nobody asked for them.
         outputs: float outputs by name, (N, ...) float32.
         names: what each sample is called.
+        positions: the place of each sample in the whole set, ascending; files that were left out
+            leave gaps.
     """
 
     tensors: tuple[int, ...]
@@ -34,6 +36,7 @@ class Observed:
     histograms: Histograms | None
     outputs: dict[str, Floats]
     names: tuple[str, ...]
+    positions: tuple[int, ...]
 
     @property
     def samples(self) -> int:
@@ -55,6 +58,7 @@ class Observed:
             low=self.low,
             high=self.high,
             names=np.asarray(self.names, dtype=np.str_),
+            positions=np.asarray(self.positions, dtype=np.int64),
             **arrays,
         )
 
@@ -76,11 +80,17 @@ class Observed:
                     if key.startswith("output:")
                 },
                 tuple(str(name) for name in held["names"]),
+                tuple(int(position) for position in held["positions"]),
             )
+
+    def rows(self, positions: Sequence[int]) -> list[int]:
+        """The rows of `low`, `high` and `outputs` that belong to samples, by their positions."""
+        row = {position: index for index, position in enumerate(self.positions)}
+        return [row[position] for position in positions]
 
 
 def merge(parts: Sequence[Observed]) -> Observed:
-    """The whole from its shards: part i of n holds samples i, i + n, i + 2 n, ..."""
+    """The whole from its parts, in the order of the samples."""
     first = parts[0]
     if len(parts) == 1:
         return first
@@ -90,21 +100,20 @@ def merge(parts: Sequence[Observed]) -> Observed:
         for part in parts[1:]:
             if part.histograms is not None:
                 histograms.merge(part.histograms)
-    names = _interleave([np.asarray(part.names, dtype=np.str_) for part in parts])
+    positions = [position for part in parts for position in part.positions]
+    order = sorted(range(len(positions)), key=positions.__getitem__)
+    names = [name for part in parts for name in part.names]
+
+    def joined(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        whole: npt.NDArray[Any] = np.concatenate(arrays)[order]
+        return whole
+
     return Observed(
         first.tensors,
-        _interleave([part.low for part in parts]),
-        _interleave([part.high for part in parts]),
+        joined([part.low for part in parts]),
+        joined([part.high for part in parts]),
         histograms,
-        {name: _interleave([part.outputs[name] for part in parts]) for name in first.outputs},
-        tuple(str(name) for name in names),
+        {name: joined([part.outputs[name] for part in parts]) for name in first.outputs},
+        tuple(names[index] for index in order),
+        tuple(positions[index] for index in order),
     )
-
-
-def _interleave(shards: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    total = sum(len(shard) for shard in shards)
-    dtype = np.result_type(*shards)
-    whole = np.empty((total, *shards[0].shape[1:]), dtype=dtype)
-    for index, shard in enumerate(shards):
-        whole[index :: len(shards)] = shard
-    return whole

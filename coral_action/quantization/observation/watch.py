@@ -27,8 +27,6 @@ def observe(
     samples: Iterable[Sample],
     *,
     total: int,
-    first: int = 0,
-    step: int = 1,
     bins: int | None = None,
     progress: ProgressCallback = lambda done, total: None,
 ) -> Observed:
@@ -38,8 +36,6 @@ def observe(
         content: the float .tflite.
         samples: what to run.
         total: how many there are, for `progress`.
-        first: position of the first sample among those of all workers.
-        step: distance to the next.
         bins: also fill histograms with this many bins on each side of zero.
         progress: called with (done, total).
 
@@ -50,6 +46,7 @@ def observe(
     instrumented = instrument(content)
     watcher = _Watcher(model, instrumented, bins)
     names: list[str] = []
+    positions: list[int] = []
     outputs: dict[str, list[Floats]] = {name: [] for name in model.output_names()}
     low: list[Floats] = []
     high: list[Floats] = []
@@ -61,7 +58,8 @@ def observe(
         low.append(smallest)
         high.append(largest)
         names.append(sample.name)
-        watcher.count(first + done * step)
+        positions.append(sample.position)
+        watcher.count(sample.position)
         progress(done + 1, total)
     shape = (0, len(instrumented.watched))
     return Observed(
@@ -74,6 +72,7 @@ def observe(
             for name, values in outputs.items()
         },
         tuple(names),
+        tuple(positions),
     )
 
 

@@ -33,8 +33,6 @@ def observe_task(request: dict[str, Any], progress: ProgressCallback) -> dict[st
         Path(request["float"]).read_bytes(),
         statistics.watching(samples),
         total=len(samples),
-        first=index,
-        step=count,
         bins=request["bins"],
         progress=progress,
     )
