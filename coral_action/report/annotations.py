@@ -39,7 +39,7 @@ def _annotations(model: ModelReport, config: str) -> Iterator[Annotation]:
     for limit in model.limits:
         if not limit.passed:
             line = limit.line or model.line
-            yield "error", config, line, f"{model.name}: {text.limit_sentence(limit)}"
+            yield "error", config, line, f"{model.name}: {text.limit_sentence(limit, model)}"
     for finding in model.findings:
         advice = f"\n{message(finding.advice)}" if finding.advice else ""
         in_file = finding.file is not None and finding.line is not None

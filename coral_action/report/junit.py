@@ -54,7 +54,7 @@ def _suite(model: ModelReport, index: int, created: str) -> Element:
     for limit in model.limits:
         case = _case(suite, name, f"limit {visible(limit.name)}", "0")
         if not limit.passed:
-            sentence = message(text.limit_sentence(limit))
+            sentence = message(text.limit_sentence(limit, model))
             failure = SubElement(case, "failure", {"message": sentence, "type": "limit"})
             failure.text = sentence
     notes = [f"{visible(f.id)} {f.severity}: {message(f.message)}" for f in model.findings]

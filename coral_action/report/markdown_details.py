@@ -41,7 +41,7 @@ def _verdict(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
             yield plain(model.error.hint)
         yield ""
     for limit in model.limits:
-        yield f"- {'✅' if limit.passed else '⚠️'} {plain(text.limit_item(limit))}"
+        yield f"- {'✅' if limit.passed else '⚠️'} {plain(text.limit_item(limit, model))}"
 
 
 def _findings(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:

@@ -206,12 +206,16 @@ class FindingData(_Data):
 
 
 class LimitData(_Data):
-    """One limit of coral.yml: bytes for sizes, percentage points for drops, else counts."""
+    """One limit of coral.yml: bytes for sizes, percentage points for drops, else counts.
+
+    With `confidence`, `value` is not the drop but the lower end of its interval at that level.
+    """
 
     name: str
     limit: float
     value: float
     passed: bool
+    confidence: Fraction | None = None
     line: int | None = None  # in coral.yml
     confidence: Fraction | None = None  # of the lower bound that is held against the limit
 

@@ -62,7 +62,7 @@ def _results(model: ModelReport, report: Report) -> Iterator[Result]:
         )
     for limit in model.limits:
         if not limit.passed:
-            sentence = f"{name}: {text.limit_sentence(limit)}"
+            sentence = f"{name}: {text.limit_sentence(limit, model)}"
             line = limit.line or model.line
             yield _result(
                 f"limit-{limit.name}", "error", sentence, config, line, model.name, limit.name

@@ -156,26 +156,37 @@ def decibels(value: float | None) -> str:
     return "exact" if value is None else f"{value:.1f} dB"
 
 
-def limit_value(limit: LimitData, value: float) -> str:
-    """A limit's value with its unit."""
+def limit_value(limit: LimitData, value: float, model: ModelReport) -> str:
+    """A limit's value with its unit: a drop is in points, or in the unit of its metric."""
     if limit.name == "int8_size":
         return size(value)
-    return f"{value:.2f} points" if limit.name == "accuracy_drop" else f"{value:g}"
+    if limit.name != "accuracy_drop":
+        return f"{value:g}"
+    metrics = model.accuracy.metrics if model.accuracy else []
+    if metrics and metrics[0].unit == "value":
+        return number(value)
+    return f"{value:.2f} points"
 
 
-def limit_sentence(limit: LimitData) -> str:
+def limit_sentence(limit: LimitData, model: ModelReport) -> str:
     """A limit and what was measured: accuracy drop is 2.30 points, the limit is 1.00 points."""
-    name = LIMIT_NAMES.get(limit.name, limit.name.replace("_", " "))
-    value = limit_value(limit, limit.value)
+    name, value, most = _limit_words(limit, model)
     fact = f"{value} {name}" if limit.name == "cpu_operators" else f"{name} is {value}"
-    return f"{fact}, the limit is {limit_value(limit, limit.limit)}"
+    return f"{fact}, the limit is {most}"
 
 
-def limit_item(limit: LimitData) -> str:
+def limit_item(limit: LimitData, model: ModelReport) -> str:
     """The same as an item of a list: accuracy drop 2.30 points (limit 1.00 points)."""
+    name, value, most = _limit_words(limit, model)
+    return f"{name} {value} (limit {most})"
+
+
+def _limit_words(limit: LimitData, model: ModelReport) -> tuple[str, str, str]:
     name = LIMIT_NAMES.get(limit.name, limit.name.replace("_", " "))
-    value = limit_value(limit, limit.value)
-    return f"{name} {value} (limit {limit_value(limit, limit.limit)})"
+    value = limit_value(limit, limit.value, model)
+    if limit.confidence is not None:  # the lower end of an interval
+        value = f"at least {value} ({limit.confidence * 100:g} %)"
+    return name, value, limit_value(limit, limit.limit, model)
 
 
 def plural(count: int, noun: str) -> str:
@@ -207,7 +218,9 @@ def reasons(report: Report) -> list[tuple[ModelReport, str]]:
     """Why the verdict is what it is: failed models first, then limits, then what got worse."""
     found = [(m, m.error.message) for m in report.models if m.error]
     for model in report.models:
-        found += [(model, limit_sentence(limit)) for limit in model.limits if not limit.passed]
+        found += [
+            (model, limit_sentence(limit, model)) for limit in model.limits if not limit.passed
+        ]
         if model.accuracy and model.accuracy.structural:
             found.append((model, _structural(model)))
     models = {model.name: model for model in report.models}

@@ -192,3 +192,24 @@ def test_a_structural_loss_leads_with_the_layer() -> None:
     head = markdown.render(samples.report_of(model)).split("| Model")[0]
     said = "".join(Page(to_html(head)).all_text)
     assert "layer block_0/depthwise/Relu6;block_0/batch_norm loses most (12.5 dB)" in said
+
+
+@pytest.mark.parametrize(
+    ("unit", "confidence", "words"),
+    [
+        ("fraction", None, "accuracy drop is 2.30 points, the limit is 1.00 points"),
+        (
+            "fraction",
+            0.95,
+            "accuracy drop is at least 2.30 points (95 %), the limit is 1.00 points",
+        ),
+        ("value", None, "accuracy drop is 2.3, the limit is 1"),
+    ],
+)
+def test_a_limit_says_its_unit(unit: str, confidence: float | None, words: str) -> None:
+    drop = samples.limit("accuracy_drop", 1.0, 2.3) | {"confidence": confidence}
+    metric = samples.metric("mae", 0.5, 0.4, unit=unit)
+    section = {"samples": 9, "kernels": "xnnpack", "metrics": [metric]}
+    model = samples.exceeded() | {"limits": [drop], "accuracy": section}
+    said = "".join(Page(to_html(markdown.render(samples.report_of(model)))).all_text)
+    assert words in said
