@@ -11,6 +11,18 @@ from pathlib import Path
 
 OWNER = (1001, 1002)  # the runner's own user and group, which the workspace belongs to
 _SECONDS = 600
+_REPOSITORY = "octo/models"
+# What the event file of a pull request holds, as far as anybody reads it.
+PULL_REQUEST = {
+    "action": "synchronize",
+    "number": 7,
+    "pull_request": {
+        "number": 7,
+        "state": "open",
+        "head": {"sha": "a" * 40, "ref": "topic", "repo": {"full_name": _REPOSITORY}},
+        "base": {"sha": "b" * 40, "ref": "main", "repo": {"full_name": _REPOSITORY}},
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,7 @@ def run_as_runner(
     for name in ("output", "summary", "env", "path", "state"):
         (commands / name).touch()
         os.chown(commands / name, *OWNER)
-    payload = event or {"pull_request": {"number": 7}}
+    payload = event or PULL_REQUEST
     (temp / "_github_workflow" / "event.json").write_text(json.dumps(payload))
     variables = {
         "HOME": "/github/home",
@@ -57,7 +69,7 @@ def run_as_runner(
         "GITHUB_EVENT_PATH": "/github/workflow/event.json",
         "GITHUB_OUTPUT": "/github/file_commands/output",
         "GITHUB_PATH": "/github/file_commands/path",
-        "GITHUB_REPOSITORY": "octo/models",
+        "GITHUB_REPOSITORY": _REPOSITORY,
         "GITHUB_RUN_ID": "1",
         "GITHUB_SERVER_URL": "https://github.com",
         "GITHUB_SHA": "0" * 40,
