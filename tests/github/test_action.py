@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PROJECT
 from fakes.github_server import Fault, GitHubServer, cut, status
 from fakes.github_state import REPOSITORY, TOKEN
+from harness import PROJECT
 
 from coral_action import action
 from coral_action.github.clock import Clock
