@@ -144,7 +144,7 @@ def test_npz_numbers_that_are_no_classes(y: list[Any], tmp_path: Path, opened: O
 
 def test_npz_labels_that_are_no_numbers(tmp_path: Path, opened: Open) -> None:
     np.savez(tmp_path / "d.npz", x=X, y=np.array(["a"] * 7))
-    with pytest.raises(DataError, match=r"evaluation: d\.npz: y is .* no numbers"):
+    with pytest.raises(DataError, match=r"evaluation: d\.npz: y"):
         opened({"npz": "d.npz"}, (1, 3, 2), evaluation=True)
     assert len(opened({"npz": "d.npz"}, (1, 3, 2))) == 7  # calibration has no use for them
 

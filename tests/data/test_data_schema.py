@@ -77,18 +77,11 @@ def test_preprocess_mistakes(text: str, message: str) -> None:
     assert caught.value.message.count("\n") == 0
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{npy: a}", "evaluation needs labels"),
-        ("{images: a}", "images need `labels: folders`"),
-        ("{csv: a}", "evaluation needs labels: name them as `csv.label`"),
-        ("{wav: a}", "wav needs `labels: folders`"),
-    ],
-)
-def test_evaluation_needs_labels(text: str, message: str) -> None:
-    with pytest.raises(ConfigError, match=message.replace("(", r"\(")):
-        parsed(evaluation=text)
+@pytest.mark.parametrize("text", ["{npy: a}", "{images: a}", "{csv: a}", "{wav: a}"])
+def test_evaluation_does_without_labels(text: str) -> None:
+    """Float and int8 are then compared with each other only."""
+    (model,) = parsed(evaluation=text).models
+    assert model.evaluation.labels is None
 
 
 def test_preprocess_is_for_images_but_for_what_is_expected() -> None:
