@@ -60,9 +60,9 @@ def main(target: Path, *, everything: bool) -> None:
 
 
 def shrink(picture: Path) -> None:
-    """128 colours are enough for text and lines, and a third of the bytes."""
+    """256 colours are enough for text and lines, and a third of the bytes."""
     with Image.open(picture) as image:
-        reduced = image.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+        reduced = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
     reduced.save(picture, optimize=True)
 
 
