@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from coral_action.evaluation.thumbnails import thumbnail
 from coral_action.inference import Kernels, Runner
 from coral_action.isolation import ProgressCallback
 from coral_action.loading import FloatModel
-from coral_action.tflite import read_model
+from coral_action.tflite import TfliteModel, read_model
 
 
 def open_evaluation(request: dict[str, Any]) -> Samples:
@@ -51,9 +52,7 @@ def evaluate_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
     truth_of = _truth(options, PathRules.from_json(request["paths"]))
     first = next(iter(samples.shard(0, len(samples))), None)
     custom = _custom(request, options)
-    plan = make_plan(
-        options, model, read_model(model.path), truth_of(first) if first else None, custom
-    )
+    plan = make_plan(options, model, _read(model.path), truth_of(first) if first else None, custom)
     int8, result["kernels"] = _run_int8(Path(request["int8"]), model, exact=options.exact)
     columns = compare(
         plan,
@@ -73,9 +72,15 @@ def evaluate_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
     return result
 
 
+@cache
+def _read(path: Path) -> TfliteModel:
+    """A flatbuffer, read once: a large one takes a tenth of a second."""
+    return read_model(path)
+
+
 def _run(path: Path, model: FloatModel, kernels: Kernels = "xnnpack") -> Run:
     """A .tflite with the interface of `model`."""
-    held = read_model(path)
+    held = _read(path)
     inputs = _named(path, "input", held.input_names(), [spec.name for spec in model.inputs])
     outputs = _named(path, "output", held.output_names(), [spec.name for spec in model.outputs])
     runner = Runner(path, inputs, outputs, kernels=kernels)
