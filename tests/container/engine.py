@@ -54,7 +54,13 @@ def podman(*words: object, seconds: float = 600, check: bool = True) -> str:
 
 
 def build(
-    context: Path, tag: str, target: str, base: tuple[str, str], options: Iterable[str] = ()
+    context: Path,
+    tag: str,
+    target: str,
+    base: tuple[str, str],
+    options: Iterable[str] = (),
+    *,
+    cached: bool = True,
 ) -> subprocess.CompletedProcess[str]:
     """Build a target of the unchanged Dockerfile on the stand-in base.
 
@@ -71,7 +77,8 @@ def build(
     return subprocess.run(
         [
             *("podman", "build", "--format", "docker", "--pull=never", "--network", "host"),
-            *("--layers", "--target", target, "--tag", tag),
+            *(("--layers",) if cached else ("--no-cache", "--layers=false")),
+            *("--target", target, "--tag", tag),
             *("--build-context", f"{name}@{digest}=docker-image://{name}"),
             *("--volume", f"{mounts}:{BUILD_MOUNT}:ro"),
             *("--volume", f"{mounts}/pip.conf:/etc/pip.conf:ro"),

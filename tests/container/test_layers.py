@@ -71,10 +71,9 @@ def test_the_same_commit_builds_the_same_layers(
 ) -> None:
     """Every file of every layer, but for times; the second build uses no cache."""
     # A stray variable of the building machine must not get in either.
-    options = ["--no-cache"]
     os.environ["GITHUB_TOKEN"] = TOKEN
     try:
-        built = engine.build(PROJECT, AGAIN, "published", bases.pinned_base(), options)
+        built = engine.build(PROJECT, AGAIN, "published", bases.pinned_base(), cached=False)
     finally:
         del os.environ["GITHUB_TOKEN"]
     assert built.returncode == 0, (built.stdout + built.stderr)[-5000:]
