@@ -7,6 +7,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,7 @@ from coral_action.edgetpu import (
 from coral_action.errors import CoralQuantizeError, StageCrashError
 from coral_action.evaluation import evaluate
 from coral_action.findings import Finding
-from coral_action.loading import FloatModel, load_model
+from coral_action.loading import FloatModel, check_conversion, load_model
 from coral_action.progress import Advance, Progress
 from coral_action.provenance import sha256_of
 from coral_action.quantization import (
@@ -154,15 +155,27 @@ class ModelRun:
         )
 
     def _evaluate(self, loaded: FloatModel, made: Int8Model | None) -> None:
-        with self.stage("evaluation") as advance:
+        allowed = self.options.allow_custom_code
+        with self.stage("evaluation") as advance, ThreadPoolExecutor(1) as beside:
+            # What came the short way was not held against TensorFlow yet; loading can be wrong too.
+            checking = None
+            if not loaded.conversion_checked:
+                checking = beside.submit(
+                    check_conversion,
+                    self.config,
+                    loaded,
+                    self.options.paths,
+                    allow_custom_code=allowed,
+                )
             accuracy = evaluate(
                 self.config,
                 loaded,
                 self.int8_path,
                 self.options.paths,
                 on_progress=advance,
-                allow_custom_code=self.options.allow_custom_code,
+                allow_custom_code=allowed,
             )
+            self.findings += checking.result() if checking else ()
         self.findings += accuracy.findings
         self.sections["accuracy"] = accuracy_data(accuracy)
         if accuracy.statistics is not None:
