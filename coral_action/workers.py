@@ -14,13 +14,17 @@ _SAMPLES_PER_WORKER = 16
 _MAX_WORKERS = 16
 
 
+def core_count() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def worker_count(samples: int | None = None) -> int:
     """How many workers this machine should run for so many samples (None: not known yet)."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
     wanted = _MAX_WORKERS if samples is None else samples // _SAMPLES_PER_WORKER
-    return max(1, min(cores, wanted, _MAX_WORKERS))
+    return max(1, min(core_count(), wanted, _MAX_WORKERS))
 
 
 def run_in_workers(

@@ -48,7 +48,7 @@ def _notices(model: ModelReport, config: str) -> Iterator[Notice]:
     for limit in model.limits:
         if not limit.passed:
             name = text.LIMIT_NAMES.get(limit.name, limit.name)
-            value, most = (text.limit_value(limit, v) for v in (limit.value, limit.limit))
+            value, most = (text.limit_value(limit, v, model) for v in (limit.value, limit.limit))
             yield Notice("error", f"{model.name}: {name} is {value}, the limit is {most}", config)
     for finding in sorted(model.findings, key=lambda f: _ORDER.index(_LEVELS[f.severity])):
         yield _of_finding(model.name, finding, config)

@@ -17,11 +17,11 @@ from coral_action.quantization.calibrators import NEEDS_HISTOGRAMS
 from coral_action.quantization.crew import Crew
 from coral_action.quantization.int8_model import Int8Model
 from coral_action.quantization.layer_error import LayerError
-from coral_action.quantization.observation import worker_count
 from coral_action.quantization.preparation import prepare
 from coral_action.quantization.selection import Trial
 from coral_action.quantization.verification import verify, verify_float
 from coral_action.tflite import TfliteModel, read_model
+from coral_action.workers import worker_count
 
 __all__ = [
     "Crew",

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from coral_action.isolation import Limits, ProgressCallback, run_isolated
-from coral_action.quantization.observation import core_count
+from coral_action.workers import core_count
 
 Json = dict[str, Any]
 # Children wait for the model to load; that time is not theirs.

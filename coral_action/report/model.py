@@ -217,7 +217,6 @@ class LimitData(_Data):
     passed: bool
     confidence: Fraction | None = None
     line: int | None = None  # in coral.yml
-    confidence: Fraction | None = None  # of the lower bound that is held against the limit
 
 
 class FileData(_Data):

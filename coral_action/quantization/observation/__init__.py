@@ -4,14 +4,11 @@ from coral_action.quantization.observation.histogram import Histograms
 from coral_action.quantization.observation.observed import Observed, merge
 from coral_action.quantization.observation.watch import observe
 from coral_action.quantization.observation.worker import open_calibration
-from coral_action.quantization.observation.workers import core_count, worker_count
 
 __all__ = [
     "Histograms",
     "Observed",
-    "core_count",
     "merge",
     "observe",
     "open_calibration",
-    "worker_count",
 ]
