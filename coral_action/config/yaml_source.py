@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 MAX_BYTES = 1_000_000
+MAX_DEPTH = 50
 
 Location = tuple[str | int, ...]
 
@@ -47,7 +48,7 @@ def read_yaml(text: str) -> YamlSource:
         source.problems.append(Problem(1, 1, f"larger than {MAX_BYTES:,} characters"))
         return source
     try:
-        if _refuse_aliases(text, source):
+        if _refuse_traps(text, source):
             return source
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         if root is not None:
@@ -57,14 +58,19 @@ def read_yaml(text: str) -> YamlSource:
         source.problems.append(Problem(*place, f"not valid YAML: {error.problem}"))
     except yaml.YAMLError as error:
         source.problems.append(Problem(1, 1, f"not valid YAML: {str(error).splitlines()[0]}"))
-    except RecursionError:
-        source.problems.append(Problem(1, 1, "not valid YAML: nested too deeply"))
     return source
 
 
-def _refuse_aliases(text: str, source: YamlSource) -> bool:
-    """Aliases can blow a small file up to gigabytes, so none is followed."""
+def _refuse_traps(text: str, source: YamlSource) -> bool:
+    """Aliases can blow a small file up to gigabytes, and nesting takes time; neither is needed."""
+    depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            place = _place(event.start_mark)
+            source.problems.append(Problem(*place, f"nested more than {MAX_DEPTH} deep"))
+            break
         if isinstance(event, yaml.AliasEvent):
             message = f"aliases (*{event.anchor}) are not allowed here: write the part out"
             source.problems.append(Problem(*_place(event.start_mark), message))

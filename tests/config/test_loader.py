@@ -71,7 +71,7 @@ def test_nothing_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
         (GOOD + "version: 1\n", 'coral.yml:6:1: the key "version" is there twice'),
         (GOOD + "x: !!python/object:os.system {}\n", "coral.yml:6:1: x: unknown key"),
         ("version: \x00", "coral.yml:1:1: not valid YAML"),
-        ("[" * 5000 + "]" * 5000, "coral.yml:1:1: not valid YAML"),
+        ("[" * 5000 + "]" * 5000, "coral.yml:1:51: nested more than 50 deep"),
     ],
 )
 def test_text_that_is_no_config(text: str, line: str) -> None:

@@ -81,8 +81,11 @@ def test_float_outputs_are_written_for_evaluation(
     model = read_model(zoo.path("chain"))
     runner = Runner(zoo.path("chain"), model.input_names(), model.output_names())
     with np.load(target) as held:
-        assert list(held["samples"]) == [f"chain.npy[{i}]" for i in range(100)]
-        expected = np.stack([runner.run(s.inputs)["output_0"][0] for s in zoo.samples("chain")])
+        samples = {sample.name: sample for sample in zoo.samples("chain")}
+        assert set(held["samples"]) == set(samples)
+        assert len(held["samples"]) == 100
+        chosen = [samples[str(name)] for name in held["samples"]]
+        expected = np.stack([runner.run(sample.inputs)["output_0"][0] for sample in chosen])
         np.testing.assert_allclose(held["output:output_0"], expected, atol=1e-6)
 
 

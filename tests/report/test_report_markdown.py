@@ -62,7 +62,7 @@ def test_the_row_of_a_model() -> None:
         "██████",
         "71.80 → 71.40 %",
         "−0.40 (−1.30 to +0.50)",  # noqa: RUF001
-        "2.6 ± 0.8 ms",
+        "about 2.6 ms (0.9 to 8.8)",
     ):
         assert figure in shown
     assert "░" not in row

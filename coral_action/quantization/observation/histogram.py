@@ -56,6 +56,8 @@ class Histograms:
         # Scaling by a power of two is exact in float32, and so is the floor of the result.
         scaled = values * np.ldexp(np.float32(1), -self.exponents)[:, np.newaxis]
         places = np.floor(scaled, out=scaled).astype(np.int64)
+        # But for what is scaled to nothing: from below zero it belongs into the bin below zero.
+        places -= (values < 0) & (scaled >= 0)
         places += (np.arange(tensors) * width + self.bins)[:, np.newaxis]
         counted = np.bincount(places.reshape(-1), minlength=tensors * width)
         self.counts += counted.reshape(tensors, width)
