@@ -77,7 +77,7 @@ def build(
     return subprocess.run(
         [
             *("podman", "build", "--format", "docker", "--pull=never", "--network", "host"),
-            # Without --layers, buildah takes the base image for a leftover of its own and removes it.
+            # Without --layers, buildah takes the base image for its own leftover and removes it.
             *(("--layers",) if cached else ("--layers", "--no-cache")),
             *("--target", target, "--tag", tag),
             *("--build-context", f"{name}@{digest}=docker-image://{name}"),
