@@ -77,7 +77,8 @@ def build(
     return subprocess.run(
         [
             *("podman", "build", "--format", "docker", "--pull=never", "--network", "host"),
-            *(("--layers",) if cached else ("--no-cache", "--layers=false")),
+            # Without --layers, buildah takes the base image for its own leftover and removes it.
+            *(("--layers",) if cached else ("--layers", "--no-cache")),
             *("--target", target, "--tag", tag),
             *("--build-context", f"{name}@{digest}=docker-image://{name}"),
             *("--volume", f"{mounts}:{BUILD_MOUNT}:ro"),
