@@ -47,6 +47,11 @@ def quantization_data(int8: Int8Model) -> QuantizationData:
         samples=int8.samples,
         io=int8.io,
         bias_correction=int8.bias_correction,
+        bias_correction_gain_db=int8.bias_correction_gain,
+        equalization=int8.equalization,
+        equalization_gain_db=int8.equalization_gain,
+        why=int8.why or None,
+        rewrites=list(int8.rewrites) or None,
         seconds=round(sum(int8.seconds.values()), 3),
         tried=[
             TriedCalibrator(

@@ -236,8 +236,11 @@ def _calibrators(model: ModelReport, _: ModelComparison | None) -> Iterator[str]
     yield (
         f"**Quantization:** {plain(how.calibrator)} over {text.plural(how.samples, 'sample')}, "
         f"{plain(how.io)} input and output, "
-        f"bias correction {'on' if how.bias_correction else 'off'}"
+        f"{text.quantization_steps(how)}"
     )
+    for note in (how.why or "", *(how.rewrites or ())[:_FINDINGS]):
+        if note:
+            yield f"<br>{plain(note)}"
     if how.tried:
         yield ""
         rows = [

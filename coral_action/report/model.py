@@ -46,13 +46,22 @@ class SizeData(_Data):
 
 
 class QuantizationData(_Data):
-    """How the int8 model was made."""
+    """How the int8 model was made.
+
+    Gains are in dB of output SQNR on calibration samples, absent where nothing was measured; `why`
+    says why that calibrator was chosen, `rewrites` what was written in an older form.
+    """
 
     calibrator: str
     samples: int
     io: str
     bias_correction: bool
     seconds: float
+    bias_correction_gain_db: float | None = None
+    equalization: bool | None = None
+    equalization_gain_db: float | None = None
+    why: str | None = None
+    rewrites: list[str] | None = None
     tried: list[TriedCalibrator] = Field(default_factory=list)
 
 

@@ -8,6 +8,7 @@ from coral_action.report.model import (
     MetricData,
     ModelReport,
     PlacementData,
+    QuantizationData,
     Report,
     SizeData,
 )
@@ -149,6 +150,19 @@ def latency(edge_tpu: EdgeTpuData | None) -> str:
     low, high = edge_tpu.latency_low_ms, edge_tpu.latency_high_ms
     between = f" ({low:.2g} to {high:.2g})" if low is not None and high is not None else ""
     return f"about {edge_tpu.latency_ms:.2g} ms{between}"
+
+
+def quantization_steps(how: QuantizationData) -> str:
+    """What was done beside choosing ranges, each with what it gained where that was measured."""
+    steps = []
+    on: bool | None
+    for name, on, gain in (
+        ("bias correction", how.bias_correction, how.bias_correction_gain_db),
+        ("equalization", how.equalization, how.equalization_gain_db),
+    ):
+        measured = f" ({gain:+.1f} dB)" if gain is not None else ""
+        steps.append(f"{name} {'on' if on else 'off'}{measured}")
+    return ", ".join(steps)
 
 
 def decibels(value: float | None) -> str:
