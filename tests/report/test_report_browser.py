@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 import report_samples as samples
-from browser_driver import drive
+from browser_driver import drive, missing
 from comment_page import page as comment_page
 from test_report_hostile import NASTY, report_with
 
 from coral_action.report import html, markdown
 from coral_action.report.model import Report
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "everything is there")
 
 REPORTS = {"digits": samples.digits, "mixed": samples.mixed}
 
