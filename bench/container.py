@@ -63,7 +63,7 @@ def compressed(engine: str, image: str) -> None:
         totals: dict[str, int] = {}
         for number, name in enumerate(names):
             layer = Path(folder) / name
-            for tool in (["gzip", "-6"], ["zstd", "-15", "-T0"]):
+            for tool in (["gzip", "-6"], ["zstd", "-10", "-T0"]):
                 try:
                     size = _piped_size(tool, layer)
                 except FileNotFoundError:
