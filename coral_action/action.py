@@ -120,9 +120,12 @@ def _compiler(inputs: ActionInputs, environment: Mapping[str, str]) -> Path | No
     """The compiler; downloaded into a private folder where its terms were accepted."""
     try:
         return find_compiler(inputs.compiler, environment)
-    except UsageError:
-        if inputs.compiler is not None or not inputs.accept_compiler_terms:
+    except UsageError as error:
+        if inputs.compiler is not None:
             raise
+        if not inputs.accept_compiler_terms:
+            hint = "`accept-compiler-terms: true` gets it, `compiler: none` does without"
+            raise UsageError(error.message, hint=hint) from error
         return install(environment, accept_terms=True)
 
 
