@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -109,3 +110,20 @@ def test_report_can_be_rendered_again(demo: DemoRun, command) -> None:
     again = command("report", demo.output / "report.json", "--format", "markdown")
     assert again.code == 0
     assert again.stdout == (demo.output / "report.md").read_text(encoding="utf-8")
+
+
+def test_wrong_scaling_is_warned_about(command, digits, tmp_path) -> None:
+    """Pixels from 0 to 255, fed to a model whose preset says -1 to 1."""
+    text = (digits / "coral.yml").read_text(encoding="utf-8")
+    wrong = text.replace("{preset: keras.mobilenet}", "{preset: keras.mobilenet, mean: 0, std: 1}")
+    config = tmp_path / "coral.yml"
+    for name in ("data", "model.keras", "saved_model", "frozen.pb"):
+        (tmp_path / name).symlink_to(digits / name)
+    config.write_text(wrong, encoding="utf-8")
+    words = ("--config", config, "--output", tmp_path / "out", "--compiler", "none")
+    finished = command("run", *words, "--model", "digits_keras")
+    assert finished.code == 0, finished.stderr
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    messages = [f["message"] for f in report["models"][0]["findings"] if f["id"] == "CQ301"]
+    assert any("0 to 255" in message and "-1 to 1" in message for message in messages)
+    assert "CQ301" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
