@@ -76,9 +76,19 @@ def layer_data(int8: Int8Model) -> list[LayerData]:
     for error in int8.layer_errors:
         index, name = places.get(error.tensor, (None, error.operator))
         layers.append(
-            LayerData(name=error.tensor, operator=name, index=index, sqnr_db=_finite(error.sqnr))
+            LayerData(
+                name=short_name(error.tensor),
+                operator=name,
+                index=index,
+                sqnr_db=_finite(error.sqnr),
+            )
         )
     return layers
+
+
+def short_name(tensor: str) -> str:
+    """The first of the names that the converter joined when it fused operators into one."""
+    return tensor.partition(";")[0]
 
 
 def _finite(decibels: float) -> float | None:
@@ -125,7 +135,9 @@ def edge_tpu_data(cost: Cost, compiled: Compiled | None) -> EdgeTpuData:
         latency_high_ms=latency.high if latency else None,
         latency_source=latency.source if latency else None,
         activations=[
-            TensorBytes(name=cost.largest_activation, bytes=cost.largest_activation_bytes)
+            TensorBytes(
+                name=short_name(cost.largest_activation), bytes=cost.largest_activation_bytes
+            )
         ],
     )
 
