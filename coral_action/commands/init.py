@@ -1,0 +1,96 @@
+"""`coral-quantize init`: the first coral.yml and workflow of a repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from coral_action.starter import FoundModel
+
+_SCALES = {
+    "0-1": "divided by 255, from 0 to 1",
+    "keras.mobilenet": "from -1 to 1 (MobileNet, EfficientNet-Lite, Inception)",
+    "torchvision": "ImageNet mean and deviation (PyTorch)",
+    "keras.resnet50": "BGR minus the ImageNet mean (ResNet50, VGG)",
+    "raw": "0 to 255, unchanged (the model scales by itself)",
+}
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Ask nothing; take what looks best.")
+@click.option("--force", is_flag=True, help="Replace files that are there.")
+@click.option("--workflow/--no-workflow", default=True, help="Write a GitHub workflow as well.")
+@click.argument(
+    "folder", type=click.Path(path_type=Path, file_okay=False, exists=True), default=Path()
+)
+def init(folder: Path, yes: bool, force: bool, workflow: bool) -> None:
+    """Find models and data below FOLDER, and write coral.yml and a workflow for them.
+
+    Example: coral-quantize init --yes
+    """
+    from coral_action import starter
+    from coral_action.config.loader import parse_config
+    from coral_action.errors import UsageError
+
+    models = starter.find_models(folder)
+    if not models:
+        raise UsageError(
+            f"{folder.resolve()}: no model found",
+            hint="known: SavedModel folders, frozen .pb, .keras, .h5, .tflite and .onnx files",
+        )
+    if not yes and len(models) > 1:
+        models = _choose_models(models)
+    data = starter.find_data(folder)
+    calibration = starter.choose_calibration(data)
+    evaluation = starter.choose_evaluation(data, calibration)
+    preset = None
+    if not yes and (calibration is None or calibration.kind == "images"):
+        preset = _choose_preset()
+    text = starter.config_text(models, calibration, evaluation, preset)
+    parse_config(text, "coral.yml")
+    files = {"coral.yml": text}
+    if workflow:
+        files[starter.WORKFLOW_PATH] = starter.workflow_text("coral.yml")
+    _write(folder, files, force=force)
+    for model in models:
+        click.echo(f"model {model.name}: {model.path} ({model.format})")
+    for role, found in (("calibration", calibration), ("evaluation", evaluation)):
+        click.echo(f"{role}: {found.path if found else 'nothing found, see the comment'}")
+    for name in files:
+        click.echo(f"wrote {folder / name}")
+    click.echo("next: coral-quantize run --compiler none")
+
+
+def _choose_models(models: list[FoundModel]) -> list[FoundModel]:
+    for number, model in enumerate(models, 1):
+        click.echo(f"{number:3}  {model.path} ({model.format})")
+    answer = click.prompt("Which models? Numbers, or all", default="all")
+    if answer == "all":
+        return models
+    numbers = {int(word) for word in answer.replace(",", " ").split() if word.isdecimal()}
+    return [model for number, model in enumerate(models, 1) if number in numbers] or models
+
+
+def _choose_preset() -> str:
+    click.echo("How were pixels scaled when the model was trained?")
+    names = list(_SCALES)
+    for number, (name, meaning) in enumerate(_SCALES.items(), 1):
+        click.echo(f"{number:3}  {name}: {meaning}")
+    return names[click.prompt("Number", type=click.IntRange(1, len(names)), default=1) - 1]
+
+
+def _write(folder: Path, files: dict[str, str], *, force: bool) -> None:
+    from coral_action.errors import UsageError
+
+    there = [name for name in files if (folder / name).exists()]
+    if there and not force:
+        raise UsageError(
+            f"{', '.join(there)} is there already", hint="`--force` replaces it; or edit it by hand"
+        )
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
