@@ -19,6 +19,7 @@ COMMANDS = (
     "compile",
     "compiler",
     "diagnose",
+    "init",
     "inspect",
     "preview",
     "release",

@@ -29,6 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"loading", "data"}),
+    frozenset({"starter"}),
     frozenset({"quantization", "edgetpu", "evaluation"}),
     frozenset({"report"}),
     frozenset({"model_run"}),

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from coral_action.starter import FoundModel
+    from coral_action.starter import FoundData, FoundModel
+
+# By so much more of the labelled images has the best scaling to be right than the worst.
+_CLEARLY = 0.1
 
 _SCALES = {
     "0-1": "divided by 255, from 0 to 1",
@@ -46,8 +49,8 @@ def init(folder: Path, yes: bool, force: bool, workflow: bool) -> None:
     data = starter.find_data(folder)
     calibration = starter.choose_calibration(data)
     evaluation = starter.choose_evaluation(data, calibration)
-    preset = None
-    if not yes and (calibration is None or calibration.kind == "images"):
+    preset = _measured_preset(folder, models, evaluation)
+    if preset is None and not yes and (calibration is None or calibration.kind == "images"):
         preset = _choose_preset()
     text = starter.config_text(models, calibration, evaluation, preset)
     parse_config(text, "coral.yml")
@@ -62,6 +65,22 @@ def init(folder: Path, yes: bool, force: bool, workflow: bool) -> None:
     for name in files:
         click.echo(f"wrote {folder / name}")
     click.echo("next: coral-quantize run --compiler none")
+
+
+def _measured_preset(
+    folder: Path, models: list[FoundModel], evaluation: FoundData | None
+) -> str | None:
+    """The scaling with which the first model gets most of the labelled images right, if one is."""
+    if evaluation is None or evaluation.kind != "images":
+        return None
+    from coral_action.starter.scaling import measured_presets
+
+    scores = measured_presets(folder, models[0].path, evaluation.path)
+    best = max(scores, key=scores.__getitem__, default=None)
+    if best is None or scores[best] - min(scores.values()) < _CLEARLY:
+        return None
+    click.echo(f"scaling: {best}, with which {scores[best]:.0%} of the labelled images are right")
+    return best
 
 
 def _choose_models(models: list[FoundModel]) -> list[FoundModel]:

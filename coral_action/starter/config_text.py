@@ -8,9 +8,7 @@ from collections.abc import Sequence
 
 from coral_action.starter.discover import FoundData, FoundModel
 
-SCHEMA_URL = (
-    "https://raw.githubusercontent.com/org/coral-quantize/v1/docs/coral.schema.json"
-)
+SCHEMA_URL = "https://raw.githubusercontent.com/org/coral-quantize/v1/docs/coral.schema.json"
 MISSING_CALIBRATION = "data/calibration"
 _PLAIN = re.compile(r"^[A-Za-z0-9_./-]*[A-Za-z_./-][A-Za-z0-9_./-]*$")
 
@@ -52,7 +50,7 @@ def _data_lines(
     lines.append(f"    calibration: {{{kind}: {_quoted(path)}}}")
     if kind == "images" or (evaluation and evaluation.kind == "images"):
         lines += [
-            "    # As in training: keras.mobilenet (-1 to 1), 0-1, torchvision, keras.resnet50, raw.",
+            "    # As in training: 0-1, keras.mobilenet (-1..1), keras.resnet50, torchvision, raw",
             f"    preprocess: {{preset: {_quoted(preset or '0-1')}}}",
         ]
     if evaluation is None:

@@ -25,7 +25,7 @@ _EVALUATION_WORDS = ("test", "eval", "val", "holdout")
 
 @dataclass(frozen=True)
 class FoundModel:
-    """A model that can be loaded: its path relative to the repository, its format, a name for it."""
+    """A model that can be loaded: path relative to the repository, format, a name for it."""
 
     path: str
     format: str

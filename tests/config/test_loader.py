@@ -149,3 +149,9 @@ def test_paths_stay_inside_the_workspace(tmp_path: Path, path: str) -> None:
 def test_paths_inside_are_relative_to_the_config(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     assert PathRules(tmp_path / "sub", tmp_path).resolve("../a") == tmp_path.resolve() / "a"
+
+
+def test_published_schema_is_current() -> None:
+    """Editors read this file; `coral-quantize schema > docs/coral.schema.json` writes it."""
+    published = Path(__file__).parents[2] / "docs" / "coral.schema.json"
+    assert json.loads(published.read_text(encoding="utf-8")) == json_schema()
