@@ -20,6 +20,7 @@ EXACT = {
     "bilinear_half": ["AVERAGE_POOL_2D"],
     "bilinear_pixel": ["RESIZE_BILINEAR"],
     "square_neg": ["CONV_2D", "MUL", "MUL"],
+    "unread_split": ["CONV_2D", "SLICE", "SLICE", "RELU", "SUB"],
 }
 
 

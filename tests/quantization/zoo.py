@@ -27,6 +27,7 @@ SHAPES = {
     "bilinear_twice": (1, 6, 6, 4),
     "bilinear_pixel": (1, 1, 1, 4),
     "square_neg": (1, 6, 6, 4),
+    "unread_split": (1, 6, 6, 8),
     "log": (1, 6, 6, 4),
     "nan_weight": (1, 6, 6, 4),
 }
@@ -77,6 +78,10 @@ def functions() -> dict[str, Callable[[Any], Any]]:
         y = tf.nn.relu(tf.nn.depthwise_conv2d(y, second, [1, 1, 1, 1], "SAME") + 0.1)
         return conv(y, 4)
 
+    def unread_split(x: Any) -> Any:
+        first, _, third, _ = tf.split(conv(x, 8), 4, axis=-1)
+        return tf.nn.relu(third) - first
+
     def transpose_relu(x: Any) -> Any:
         kernel = weights(3, 3, 5, 4)
         y = tf.nn.conv2d_transpose(x, kernel, [1, 12, 12, 5], 2, "SAME")
@@ -98,6 +103,7 @@ def functions() -> dict[str, Callable[[Any], Any]]:
         "bilinear_twice": resized("bilinear", 12),
         "bilinear_pixel": resized("bilinear", 5),
         "square_neg": lambda x: -tf.square(conv(x, 4)),
+        "unread_split": unread_split,
         "log": lambda x: tf.math.log(conv(x, 4)),
         "nan_weight": lambda x: conv(x, 4) * tf.constant([1.0, float("nan"), 1.0, 1.0]),
     }
