@@ -10,6 +10,12 @@ from pathlib import Path
 
 import pytest
 from harness import PROJECT, Command, DemoRun, Finished
+from hypothesis import settings
+
+# Timings are no asserts; and CI tries the same examples each time, so that red means a change.
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 # These build an image, as root; tests/container/run sets the stage for them.
 collect_ignore = [] if "CORAL_CONTAINER_STATE" in os.environ else ["container"]
