@@ -91,7 +91,7 @@ def prepare(folder: Path, samples: int) -> None:
 
 def opened(folder: Path, *, load: bool = False) -> tuple:
     """The config, the float model, the path of int8 and the path rules."""
-    from coral_action.config import load_config
+    from coral_action.config.loader import load_config
     from coral_action.config.paths import PathRules
     from coral_action.loading import FloatModel, load_model
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from coral_action.config import load_config
+from coral_action.config.loader import load_config
 from coral_action.config.paths import PathRules
 from coral_action.console import describe
 from coral_action.edgetpu import find_compiler

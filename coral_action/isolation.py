@@ -39,6 +39,12 @@ _FIXED_ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "-1",
     "KERAS_BACKEND": "tensorflow",
     "PYTHONHASHSEED": "0",
+    # A child is one of several; threads of a matrix library would only get in each other's way.
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",
+    # Samples of a few 100 kB come and go: their memory is kept, not fetched from the kernel anew.
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 * 2**20),
 }
 _MAX_RESULT_BYTES = 256 * 2**20
 _SHOWN_OUTPUT_BYTES = 64 * 2**10

@@ -147,7 +147,9 @@ def pack(model: Any) -> bytes:
     """The flatbuffer of a `ModelT`; the same object always gives the same bytes."""
     import flatbuffers
 
-    builder = flatbuffers.Builder(1 << 20)
+    # The builder doubles its memory, and copies it, whenever it has too little.
+    data = sum(len(buffer.data) for buffer in model.buffers or [] if buffer.data is not None)
+    builder = flatbuffers.Builder(data + (1 << 20))
     builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
     return bytes(builder.Output())
 

@@ -70,7 +70,7 @@ def run(
     """
     from rich.console import Console
 
-    from coral_action.config import load_config
+    from coral_action.config.loader import load_config
     from coral_action.config.paths import PathRules
     from coral_action.console import choose_progress, describe
     from coral_action.edgetpu import find_compiler

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -107,6 +108,7 @@ class Sample:
         digest: SHA-256 as in `Source.digest`.
         position: its place among all chosen samples, the same in whichever shard it is read; bad
             files leave gaps.
+        extents: smallest and largest value of each input.
     """
 
     name: str
@@ -114,6 +116,7 @@ class Sample:
     label: Label
     digest: str = ""
     position: int = 0
+    extents: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -183,13 +186,14 @@ class Samples:
         name = self.source.names[index]
         try:
             reading = self.source.read(index)
-            inputs = {s.name: conform(reading.inputs[s.name], s, name) for s in self.specs}
+            inputs = {s.name: shaped(reading.inputs[s.name], s, name) for s in self.specs}
+            extents = {key: extent(value, key, name) for key, value in inputs.items()}
         except BadFileError as error:
             return name, error
         except DataError as error:
             raise self._in_section(error) from error
         position = self.first + number * self.step
-        return Sample(name, inputs, reading.label, reading.digest, position)
+        return Sample(name, inputs, reading.label, reading.digest, position, extents)
 
     def _too_many(self, error: BadFileError) -> DataError:
         if not self.profile.max_bad_files:
@@ -239,10 +243,21 @@ def digest_of(arrays: Mapping[str, Array]) -> str:
 def conform(value: Array, spec: InputSpec, name: str) -> Array:
     """A sample as the model takes it: shape (1, ...), the input's dtype, only finite values.
 
+    Raises:
+        DataError: if the shape does not fit, or a value is NaN or infinite.
+    """
+    result = shaped(value, spec, name)
+    extent(result, spec.name, name)
+    return result
+
+
+def shaped(value: Array, spec: InputSpec, name: str) -> Array:
+    """A sample in the shape and dtype of an input.
+
     Dimensions of 1 may be missing or too many; nothing else is reshaped.
 
     Raises:
-        DataError: if the shape does not fit, or a value is NaN or infinite.
+        DataError: if the shape does not fit, or these are no numbers.
     """
     if [d for d in value.shape if d != 1] != [d for d in spec.shape if d != 1]:
         raise DataError(
@@ -252,9 +267,19 @@ def conform(value: Array, spec: InputSpec, name: str) -> Array:
         )
     if not np.issubdtype(value.dtype, np.number) and value.dtype != np.bool_:
         raise DataError(f"{name}: {value.dtype} is no number type")
-    if np.issubdtype(value.dtype, np.inexact) and not np.isfinite(value).all():
+    return np.ascontiguousarray(value.reshape(spec.shape), dtype=spec.dtype)
+
+
+def extent(value: Array, input_name: str, name: str) -> tuple[float, float]:
+    """The smallest and largest value of a sample.
+
+    Raises:
+        DataError: if one is NaN or infinite; minimum and maximum hand either on.
+    """
+    low, high = float(value.min()), float(value.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise DataError(
-            f"{name}: holds NaN or infinite values (input {spec.name})",
+            f"{name}: holds NaN or infinite values (input {input_name})",
             hint="they would ruin the ranges of every tensor: mend or remove this sample",
         )
-    return np.ascontiguousarray(value.reshape(spec.shape), dtype=spec.dtype)
+    return low, high

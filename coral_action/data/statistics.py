@@ -89,8 +89,9 @@ class SampleStatistics:
         lows, highs, textures = [], [], []
         for spec in self.profile.inputs:
             values = sample.inputs[spec.name]
-            lows.append(float(values.min()))
-            highs.append(float(values.max()))
+            low, high = sample.extents[spec.name]
+            lows.append(low)
+            highs.append(high)
             if detailed:
                 if (seen := self.channels.get(spec.name)) is None:
                     self.channels[spec.name] = _channels(values)
@@ -243,7 +244,7 @@ def _channels(values: Array) -> Channels:
         [float(high) for high in rows.max(axis=1)],
         [float(total) for total in rows.sum(axis=1, dtype=np.float64)],
         # float32 products are exact enough for facts
-        [float(np.dot(row, row)) for row in rows.astype(np.float32, copy=False)],
+        [float(np.einsum("i,i", row, row)) for row in rows.astype(np.float32, copy=False)],
     )
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coral_action.config.paths import PathRules
-from coral_action.config.schema import ModelConfig
 from coral_action.findings import Finding
 from coral_action.isolation import Json, Limits, run_isolated
 from coral_action.loading.conversion_check import conversion_findings
 from coral_action.loading.float_model import FloatModel, TensorSpec
 from coral_action.loading.formats import detect_format
 from coral_action.loading.original import open_original
+
+if TYPE_CHECKING:
+    from coral_action.config.schema import ModelConfig
 
 __all__ = [
     "FloatModel",

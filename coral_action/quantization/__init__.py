@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coral_action.config.paths import PathRules
-from coral_action.config.schema import ModelConfig
 from coral_action.data import SampleStatistics, merged
 from coral_action.errors import QuantizationError
 from coral_action.findings import Finding, Severity
@@ -22,6 +21,9 @@ from coral_action.quantization.selection import Trial
 from coral_action.quantization.verification import verify, verify_float
 from coral_action.tflite import TfliteModel, read_model
 from coral_action.workers import worker_count
+
+if TYPE_CHECKING:
+    from coral_action.config.schema import ModelConfig
 
 __all__ = [
     "Crew",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from coral_action.config.schema import ModelConfig
 from coral_action.findings import Finding
 from coral_action.quantization.equalization import equalize
 from coral_action.quantization.rewrites import rewrite
+
+if TYPE_CHECKING:
+    from coral_action.config.schema import ModelConfig
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from coral_action.tflite import read_model
 
 
 @pytest.mark.parametrize("bins", [None, 1024])
-@pytest.mark.parametrize("name", ["chain", "residual", "uneven"])
+@pytest.mark.parametrize("name", ["chain", "residual", "uneven", "with_padding"])
 def test_ranges_are_those_of_every_tensor_as_output(zoo: Zoo, name: str, bins: int | None) -> None:
     samples = zoo.samples(name, 20)
     seen = observe(zoo.content(name), samples, total=20, bins=bins)

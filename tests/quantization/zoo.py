@@ -30,6 +30,7 @@ SHAPES = {
     "unread_split": (1, 6, 6, 8),
     "log": (1, 6, 6, 4),
     "nan_weight": (1, 6, 6, 4),
+    "with_padding": (1, 6, 6, 4),
 }
 
 
@@ -78,6 +79,15 @@ def functions() -> dict[str, Callable[[Any], Any]]:
         y = tf.nn.relu(tf.nn.depthwise_conv2d(y, second, [1, 1, 1, 1], "SAME") + 0.1)
         return conv(y, 4)
 
+    def with_padding(x: Any) -> Any:
+        around = [[0, 0], [1, 1], [1, 1], [0, 0]]
+        above = tf.pad(tf.nn.relu(x) + 1.0, around)
+        below = tf.pad(-1.0 - tf.nn.relu(conv(x, 4)), around)
+        y = tf.nn.space_to_depth(tf.transpose(above, [0, 2, 1, 3]) - 2.0 * below, 2)
+        five_axes = tf.reshape(y, [1, 4, 4, 2, 8]) + 1.0
+        y = tf.reshape(five_axes, [1, 256]) - tf.reduce_mean(five_axes)
+        return tf.nn.softmax(y)
+
     def unread_split(x: Any) -> Any:
         first, _, third, _ = tf.split(conv(x, 8), 4, axis=-1)
         return tf.nn.relu(third) - first
@@ -104,6 +114,7 @@ def functions() -> dict[str, Callable[[Any], Any]]:
         "bilinear_pixel": resized("bilinear", 5),
         "square_neg": lambda x: -tf.square(conv(x, 4)),
         "unread_split": unread_split,
+        "with_padding": with_padding,
         "log": lambda x: tf.math.log(conv(x, 4)),
         "nan_weight": lambda x: conv(x, 4) * tf.constant([1.0, float("nan"), 1.0, 1.0]),
     }

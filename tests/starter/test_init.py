@@ -11,7 +11,7 @@ import pytest
 import yaml
 from harness import Command
 
-from coral_action.config import load_config
+from coral_action.config.loader import load_config
 from coral_action.starter import choose_calibration, choose_evaluation, find_data, find_models
 
 

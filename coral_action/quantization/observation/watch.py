@@ -87,9 +87,17 @@ class _Watcher:
     def __init__(self, model: TfliteModel, instrumented: Instrumented, bins: int | None) -> None:
         self._model = model
         self._watched = instrumented.watched
-        self._low = instrumented.low
-        self._high = instrumented.high
-        self._finite = instrumented.finite
+        self._extremes = instrumented.extremes
+        self._low, self._high, self._padded, self._finite = (
+            np.array(places, dtype=np.intp)
+            for places in (
+                instrumented.low,
+                instrumented.high,
+                instrumented.padded,
+                tuple(instrumented.finite),
+            )
+        )
+        self._summed = tuple(instrumented.finite.values())
         self._runner = Runner(
             instrumented.content,
             model.input_names(),
@@ -108,19 +116,26 @@ class _Watcher:
 
     def ranges(self, sample: str) -> tuple[Floats, Floats]:
         """Minimum and maximum of each watched tensor for the sample that was run last."""
-        read = self._runner.value
-        low = np.array([0.0 if i < 0 else _least(read(i)) for i in self._low], dtype=np.float32)
-        high = np.array([_largest(read(i)) for i in self._high], dtype=np.float32)
-        bad = [t for total, t in self._finite.items() if not np.isfinite(read(total)).all()]
-        bad += [self._watched[i] for i in np.flatnonzero(~(np.isfinite(low) & np.isfinite(high)))]
-        if bad:
-            raise DataError(
-                f"calibration: {sample} makes the float model's tensor "
-                f"{self._model.tensors[min(bad)].name} NaN or infinite",
-                hint="the float model itself fails on this sample: check its preprocessing",
-            )
+        values = self._runner.value(self._extremes)
+        low = np.where(self._low < 0, np.float32(0), values[self._low])
+        high = values[self._high]
+        if not np.isfinite(values).all():
+            raise self._not_finite(sample, values)
+        low[self._padded] = np.minimum(low[self._padded], 0)
+        high[self._padded] = np.maximum(high[self._padded], 0)
         # Where the minimum was not looked for, it is at most the maximum.
         return np.minimum(low, high), high
+
+    def _not_finite(self, sample: str, values: Floats) -> DataError:
+        bad = ~np.isfinite(values)
+        tensors = [self._summed[i] for i in np.flatnonzero(bad[self._finite])]
+        tensors += [self._watched[i] for i in np.flatnonzero((self._low >= 0) & bad[self._low])]
+        tensors += [self._watched[i] for i in np.flatnonzero(bad[self._high])]
+        return DataError(
+            f"calibration: {sample} makes the float model's tensor "
+            f"{self._model.tensors[min(tensors)].name} NaN or infinite",
+            hint="the float model itself fails on this sample: check its preprocessing",
+        )
 
     def count(self, position: int) -> None:
         """Put a part of every tensor's values, chosen by the sample's position, into histograms."""
@@ -158,11 +173,3 @@ def _part(values: Floats, position: int) -> Floats:
     stride = max(len(runs) // wanted, 1) | 1
     chosen = (np.arange(wanted) * stride + position * 7919) % len(runs)
     return runs[chosen].reshape(-1)
-
-
-def _least(value: Floats) -> float:
-    return float(value) if value.ndim == 0 else float(value.min())
-
-
-def _largest(value: Floats) -> float:
-    return float(value) if value.ndim == 0 else float(value.max())
