@@ -107,9 +107,12 @@ def _stored(value: Array, scale: np.float32, zero_point: int, dtype: np.dtype[An
     if not scale:
         return value.astype(dtype, copy=False)
     limits = np.iinfo(dtype)
-    steps = np.rint(value / scale) + zero_point
-    clipped: Array = np.clip(steps, limits.min, limits.max).astype(dtype)
-    return clipped
+    steps: Array = np.asarray(value / scale)
+    # In place: a second array of an image's size would cost more than the arithmetic.
+    np.rint(steps, out=steps)
+    np.add(steps, zero_point, out=steps)
+    np.clip(steps, limits.min, limits.max, out=steps)
+    return steps.astype(dtype)
 
 
 def _parameters(detail: dict[str, Any]) -> tuple[np.float32, int]:

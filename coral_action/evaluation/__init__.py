@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coral_action.config.paths import PathRules
-from coral_action.config.schema import ModelConfig
 from coral_action.evaluation.flips import class_losses, confusion, flips
 from coral_action.evaluation.gather import Gathered, gather
 from coral_action.evaluation.noticed import is_structural, notice
@@ -32,6 +32,9 @@ from coral_action.evaluation.summary import (
 from coral_action.isolation import Limits, ProgressCallback
 from coral_action.loading import FloatModel
 from coral_action.workers import worker_count
+
+if TYPE_CHECKING:
+    from coral_action.config.schema import ModelConfig
 
 __all__ = [
     "Accuracy",

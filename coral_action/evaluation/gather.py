@@ -5,16 +5,19 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coral_action.config.evaluation_schema import EvaluationOptions
 from coral_action.config.paths import PathRules
-from coral_action.config.schema import ModelConfig
 from coral_action.data import SampleStatistics, merged
 from coral_action.errors import DataError, UsageError
 from coral_action.evaluation.columns import Columns, merge
 from coral_action.isolation import Json, Limits, ProgressCallback, run_isolated
 from coral_action.loading import FloatModel, request_for
 from coral_action.workers import run_in_workers
+
+if TYPE_CHECKING:
+    from coral_action.config.schema import ModelConfig
 
 
 @dataclass(frozen=True)
