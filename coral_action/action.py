@@ -16,6 +16,7 @@ from coral_action.edgetpu import find_compiler
 from coral_action.edgetpu.install import install
 from coral_action.errors import EXIT_OK, CoralQuantizeError, StageCrashError, UsageError
 from coral_action.github.api import GitHubApi
+from coral_action.github.checkout import require_trusted_checkout
 from coral_action.github.checks import Conclusion
 from coral_action.github.context import Context
 from coral_action.github.inputs import ActionInputs
@@ -57,6 +58,12 @@ def main(environment: Mapping[str, str] | None = None) -> int:
 
 def _run(environment: Mapping[str, str], token: Token | None, runner: Runner) -> int:
     inputs = ActionInputs.from_environment(environment)
+    require_trusted_checkout(
+        environment,
+        inputs.workspace,
+        inputs.config.parent,
+        allowed=inputs.allow_untrusted_checkout,
+    )
     publisher = _publisher(Context.from_environment(environment), token, inputs, runner)
     # From here on all paths are relative to the workspace, as they are for the steps that follow.
     os.chdir(inputs.workspace)
