@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from coral_action.report import text
+from coral_action.report import gates, text
 from coral_action.report.foreign import message, visible
 from coral_action.report.groups import on_cpu
 from coral_action.report.model import ModelReport, Report
@@ -34,6 +34,11 @@ def print_report(report: Report, console: Console) -> None:
     for model, reason in text.reasons(report):
         style = _STYLES[model.status]
         console.print(Text(f"  {visible(model.name)}: {message(reason)}", style))
+    if title := gates.heading(report):
+        console.print(Text(title))
+        for change, sentence in gates.sentences(report):
+            prefix = f"{visible(change.model)}: " if change.model else ""
+            console.print(Text(f"  {prefix}{message(sentence)}", "yellow" if change.weaker else ""))
     table = Table()
     table.add_column("Model", overflow="fold", min_width=12)
     for heading in ("Result", "Size", "On Edge TPU", "Accuracy"):
