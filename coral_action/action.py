@@ -15,9 +15,12 @@ from coral_action.console import describe
 from coral_action.edgetpu import find_compiler
 from coral_action.edgetpu.install import install
 from coral_action.errors import EXIT_OK, CoralQuantizeError, StageCrashError, UsageError
+from coral_action.git_folder import find_repository
 from coral_action.github.api import GitHubApi
+from coral_action.github.checkout import require_trusted_checkout
 from coral_action.github.checks import Conclusion
 from coral_action.github.context import Context
+from coral_action.github.gates import gates_of
 from coral_action.github.inputs import ActionInputs
 from coral_action.github.notices import Notice, notices_of
 from coral_action.github.outputs import outputs_of
@@ -57,6 +60,12 @@ def main(environment: Mapping[str, str] | None = None) -> int:
 
 def _run(environment: Mapping[str, str], token: Token | None, runner: Runner) -> int:
     inputs = ActionInputs.from_environment(environment)
+    require_trusted_checkout(
+        environment,
+        inputs.workspace,
+        inputs.config.parent,
+        allowed=inputs.allow_untrusted_checkout,
+    )
     publisher = _publisher(Context.from_environment(environment), token, inputs, runner)
     # From here on all paths are relative to the workspace, as they are for the steps that follow.
     os.chdir(inputs.workspace)
@@ -96,7 +105,13 @@ def _make(
 ) -> tuple[Report, dict[str, CoralQuantizeError]]:
     """Process the models, and write the report beside them."""
     config_file = inputs.config.relative_to(inputs.workspace)
-    config = load_config(config_file)
+    asked = None
+    if publisher is not None:
+        publisher.find_pull_request()
+        asked = publisher.api, publisher.context, publisher.pull
+    repository = find_repository(inputs.config.parent, inputs.workspace) or inputs.workspace
+    path = inputs.config.relative_to(repository).as_posix()
+    config, gates = gates_of(load_config(config_file), inputs.policy, path, asked, runner.say)
     options = RunOptions(
         output=inputs.output.relative_to(inputs.workspace),
         paths=PathRules(inputs.config.parent, inputs.workspace),
@@ -109,8 +124,8 @@ def _make(
     # Groups can't overlap in a log: with several jobs the lines carry the model's name only.
     progress = LineProgress(sys.stderr, runner.group if inputs.jobs == 1 else None)
     report, errors = run(config, options, progress)
+    report = report.model_copy(update={"gates": gates})
     if publisher is not None:
-        publisher.find_pull_request()
         report = compared(report, publisher.find_baseline())
     write_report(report, options.output)
     return report, errors

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
 import click
 
 from coral_action import __version__
-from coral_action.console import Settings, describe
+from coral_action.console import Settings, describe, echo
 from coral_action.errors import EXIT_USAGE, CoralQuantizeError
 
 # Each is `coral_action.commands.<name>`, imported when it is asked for: `check` has to be fast.
@@ -67,7 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         result = cli.main(words, prog_name="coral-quantize", standalone_mode=False, obj=settings)
         sys.exit(result if isinstance(result, int) else 0)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        echo(shown.getvalue(), err=True)
         sys.exit(EXIT_USAGE)
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
+from typing import Any
 
+import click
 from rich.console import Console
 
 from coral_action.errors import CoralQuantizeError
 from coral_action.progress import BarProgress, LineProgress, Progress
+from coral_action.report.foreign import harmless
 
 
 @dataclass
@@ -25,7 +29,18 @@ def describe(error: CoralQuantizeError, *, debug: bool, name: str = "") -> str:
         lines.append(f"  {error.hint}")
     if debug and error.details:
         lines.append(error.details)
-    return "\n".join(lines)
+    # A terminal and a runner's log both obey what stands in them; details come from anywhere.
+    return "\n".join(harmless(line) for line in "\n".join(lines).splitlines())
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print lines for people that may hold foreign text: they steer no terminal and no runner."""
+    click.echo("\n".join(harmless(line) for line in text.splitlines()), err=err)
+
+
+def echo_json(data: Any) -> None:
+    """Print JSON; what would be a command in a runner's log is written as an escape."""
+    click.echo(json.dumps(data, indent=2).replace("##[", "##\\u005b"))
 
 
 def choose_progress(*, quiet: bool) -> Progress:

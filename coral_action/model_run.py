@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 import traceback
@@ -30,6 +29,7 @@ from coral_action.errors import CoralQuantizeError, StageCrashError
 from coral_action.evaluation import evaluate
 from coral_action.findings import Finding
 from coral_action.loading import FloatModel, check_conversion, load_model
+from coral_action.output_folder import replace_file
 from coral_action.progress import Advance, Progress
 from coral_action.provenance import sha256_of
 from coral_action.quantization import (
@@ -124,7 +124,7 @@ class ModelRun:
     def _take_over(self, loaded: FloatModel) -> None:
         """A source that is full-integer already is verified and handed on as it is."""
         self.int8 = accept_full_integer(loaded.path)
-        shutil.copyfile(loaded.path, self.int8_path)
+        replace_file(self.int8_path, loaded.path.read_bytes())
         self._add_int8(loaded)
 
     def _quantize(self, loaded: FloatModel, crew: Crew) -> Int8Model:
@@ -215,8 +215,9 @@ class ModelRun:
     def _remove_old_files(self) -> None:
         """What an earlier run left must not pass for the result of this one."""
         stem = self.int8_path.stem
-        for path in self.int8_path.parent.glob("*.tflite"):
-            if path.stem == stem or path.stem.startswith((f"{stem}_edgetpu", f"{stem}_segment_")):
+        for path in self.int8_path.parent.glob("*.tflite*"):
+            name = path.name.removesuffix(".part").removesuffix(".tflite")
+            if name == stem or name.startswith((f"{stem}_edgetpu", f"{stem}_segment_")):
                 path.unlink()
 
     @contextmanager

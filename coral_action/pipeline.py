@@ -11,6 +11,7 @@ from coral_action.config.lines import model_lines
 from coral_action.config.schema import Config, ModelConfig
 from coral_action.errors import CoralQuantizeError, UsageError
 from coral_action.model_run import ModelRun, RunOptions, compile_runs
+from coral_action.output_folder import require_free
 from coral_action.progress import Progress
 from coral_action.provenance import tool_versions
 from coral_action.report.lines import with_lines
@@ -28,9 +29,13 @@ def run(
         The report, and the error of each model that failed.
 
     Raises:
-        UsageError: if a chosen model is not in coral.yml, or the output folder can't be made.
+        UsageError: if a chosen model is not in coral.yml, or the output folder can't be made or
+            holds files of the repository that would be overwritten.
     """
-    runs = [ModelRun(model, options, progress) for model in _choose(config, options.models)]
+    chosen = _choose(config, options.models)
+    if options.paths.root is not None:
+        require_free(options.output, options.paths.root, [model.name for model in chosen])
+    runs = [ModelRun(model, options, progress) for model in chosen]
     try:
         options.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

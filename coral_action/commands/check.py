@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coral_action.console import echo, echo_json
+
 if TYPE_CHECKING:
     from coral_action.edgetpu import Placement
     from coral_action.findings import Finding
@@ -56,33 +58,31 @@ def check(
         finding for finding in (*placement.findings, *cost.findings()) if finding.id not in ignore
     ]
     if as_json:
-        import json
-
         report = {
             **placement.to_json(),
             "findings": [_plain(vars(finding)) for finding in shown],
             "cost": cost.to_json(),
         }
-        click.echo(json.dumps(report, indent=2))
+        echo_json(report)
         return
-    click.echo(f"{model}: {_headline(placement.edge_tpu, placement.cpu, placement.refused)}")
+    echo(f"{model}: {_headline(placement.edge_tpu, placement.cpu, placement.refused)}")
     for line in (*_refusals(shown), *_left(placement)):
-        click.echo(line)
-    click.echo(
+        echo(line)
+    echo(
         f"on the Edge TPU: {cost.parameter_bytes:,} bytes of parameters (8 MiB fit on the chip), "
         f"{cost.macs / 1e6:,.0f} million multiply-adds; largest activation "
         f"{cost.largest_activation_bytes:,} bytes"
     )
     if cost.latency:
-        click.echo(
+        echo(
             f"roughly {cost.latency.milliseconds:.1f} ms on USB 3 (between {cost.latency.low:.1f} "
             f"and {cost.latency.high:.1f})"
         )
     listed = {f"{o.name} (operator {o.index})" for o in placement.operators if o.target == "cpu"}
     for finding in shown:
         if finding.operator not in listed:
-            click.echo(f"{finding.severity} {finding.id}: {finding.message}")
-            click.echo(f"    {finding.advice}") if finding.advice else None
+            echo(f"{finding.severity} {finding.id}: {finding.message}")
+            echo(f"    {finding.advice}") if finding.advice else None
 
 
 def _plain(values: dict[str, object]) -> dict[str, object]:

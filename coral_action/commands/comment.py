@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from coral_action.console import echo
+
 
 @click.command()
 @click.option(
@@ -46,4 +48,4 @@ def comment(
     outcome = comment_from_artifact(
         artifact, os.environ, repository=repository, number=number, key=key, mode=mode
     )
-    click.echo(f"comment: {outcome.action} {outcome.url}".rstrip())
+    echo(f"comment: {outcome.action} {outcome.url}".rstrip())

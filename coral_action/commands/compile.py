@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from coral_action.console import echo, echo_json
+
 
 @click.command("compile")
 @click.argument("models", type=click.Path(path_type=Path), nargs=-1, required=True)
@@ -71,13 +73,9 @@ def compile_(
         reports.append({"model": str(model), **result.to_json(), "placement": placement.to_json()})
         if not as_json:
             for path in result.paths:
-                click.echo(str(path))
-            click.echo(
-                f"{placement.edge_tpu} operators on the Edge TPU, {placement.cpu} on the CPU"
-            )
+                echo(str(path))
+            echo(f"{placement.edge_tpu} operators on the Edge TPU, {placement.cpu} on the CPU")
             for finding in (*result.findings, *placement.findings):
-                click.echo(f"{finding.severity} {finding.id}: {finding.message}")
+                echo(f"{finding.severity} {finding.id}: {finding.message}")
     if as_json:
-        import json
-
-        click.echo(json.dumps(reports, indent=2))
+        echo_json(reports)

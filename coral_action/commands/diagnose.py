@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from coral_action.console import echo, echo_json
+
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
@@ -50,11 +52,9 @@ def diagnose(
     )
     found = find(program, model, config, version=compiler_version(program))
     if as_json:
-        import json
-
-        click.echo(json.dumps(found.to_json(), indent=2))
+        echo_json(found.to_json())
         return
-    click.echo(found.summary)
+    echo(found.summary)
     for finding in found.findings():
-        click.echo(f"{finding.severity} {finding.id}: {finding.message}")
-        click.echo(f"  {finding.advice}")
+        echo(f"{finding.severity} {finding.id}: {finding.message}")
+        echo(f"  {finding.advice}")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coral_action.console import echo
+
 if TYPE_CHECKING:
     from coral_action.starter import FoundData, FoundModel
 
@@ -59,12 +61,12 @@ def init(folder: Path, yes: bool, force: bool, workflow: bool) -> None:
         files[starter.WORKFLOW_PATH] = starter.workflow_text("coral.yml")
     _write(folder, files, force=force)
     for model in models:
-        click.echo(f"model {model.name}: {model.path} ({model.format})")
+        echo(f"model {model.name}: {model.path} ({model.format})")
     for role, found in (("calibration", calibration), ("evaluation", evaluation)):
-        click.echo(f"{role}: {found.path if found else 'nothing found, see the comment'}")
+        echo(f"{role}: {found.path if found else 'nothing found, see the comment'}")
     for name in files:
-        click.echo(f"wrote {folder / name}")
-    click.echo("next: coral-quantize run --compiler none")
+        echo(f"wrote {folder / name}")
+    echo("next: coral-quantize run --compiler none")
 
 
 def _measured_preset(
@@ -79,13 +81,13 @@ def _measured_preset(
     best = max(scores, key=scores.__getitem__, default=None)
     if best is None or scores[best] - min(scores.values()) < _CLEARLY:
         return None
-    click.echo(f"scaling: {best}, with which {scores[best]:.0%} of the labelled images are right")
+    echo(f"scaling: {best}, with which {scores[best]:.0%} of the labelled images are right")
     return best
 
 
 def _choose_models(models: list[FoundModel]) -> list[FoundModel]:
     for number, model in enumerate(models, 1):
-        click.echo(f"{number:3}  {model.path} ({model.format})")
+        echo(f"{number:3}  {model.path} ({model.format})")
     answer = click.prompt("Which models? Numbers, or all", default="all")
     if answer == "all":
         return models
@@ -94,10 +96,10 @@ def _choose_models(models: list[FoundModel]) -> list[FoundModel]:
 
 
 def _choose_preset() -> str:
-    click.echo("How were pixels scaled when the model was trained?")
+    echo("How were pixels scaled when the model was trained?")
     names = list(_SCALES)
     for number, (name, meaning) in enumerate(_SCALES.items(), 1):
-        click.echo(f"{number:3}  {name}: {meaning}")
+        echo(f"{number:3}  {name}: {meaning}")
     return names[click.prompt("Number", type=click.IntRange(1, len(names)), default=1) - 1]
 
 

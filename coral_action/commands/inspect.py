@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coral_action.console import echo, echo_json
+
 if TYPE_CHECKING:
     from coral_action.edgetpu import CompiledModel
 
@@ -44,8 +46,6 @@ def inspect(model: Path, as_json: bool, original: Path | None, log_file: Path | 
             said = next(iter(parse_log(text).models), None)
         placement = from_compiled(read_model(original), graph, said)
     if as_json:
-        import json
-
         report = compiled.to_json()
         if placement is not None:
             report["placement"] = placement.to_json()
@@ -53,16 +53,16 @@ def inspect(model: Path, as_json: bool, original: Path | None, log_file: Path | 
                 {key: value for key, value in vars(finding).items() if value not in (None, "")}
                 for finding in placement.findings
             ]
-        click.echo(json.dumps(report, indent=2))
+        echo_json(report)
         return
-    click.echo(f"{model}: {compiled.size_bytes:,} bytes")
+    echo(f"{model}: {compiled.size_bytes:,} bytes")
     for line in _lines(compiled):
-        click.echo(line)
+        echo(line)
     if placement is not None:
-        click.echo(f"{placement.edge_tpu} operators on the Edge TPU, {placement.cpu} on the CPU")
+        echo(f"{placement.edge_tpu} operators on the Edge TPU, {placement.cpu} on the CPU")
         for operator in placement.operators:
             if operator.target == "cpu":
-                click.echo(f"  cpu  {operator.index:>4} {operator.name:<24} {operator.reason}")
+                echo(f"  cpu  {operator.index:>4} {operator.name:<24} {operator.reason}")
 
 
 def _lines(compiled: CompiledModel) -> list[str]:

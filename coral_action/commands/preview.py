@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coral_action.console import echo
+
 if TYPE_CHECKING:
     from coral_action.config.paths import PathRules
     from coral_action.config.schema import ModelConfig
@@ -72,12 +74,12 @@ def preview(
         result = write_preview(
             model, paths, target, section=section, count=count, allow_custom_code=allow_custom_code
         )
-        click.echo(f"{target}: {result['shown']} samples of {section}")
-        click.echo(f"  shown as {result['how']}")
+        echo(f"{target}: {result['shown']} samples of {section}")
+        echo(f"  shown as {result['how']}")
         for finding in result["findings"]:
             if finding["id"] not in config.ignore:
-                click.echo(f"  {finding['severity']} {finding['id']}: {finding['message']}")
-                click.echo(f"    {finding['advice']}")
+                echo(f"  {finding['severity']} {finding['id']}: {finding['message']}")
+                echo(f"    {finding['advice']}")
 
 
 def write_preview(

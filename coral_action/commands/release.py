@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from coral_action.console import echo
+
 
 @click.command()
 @click.argument("files", type=click.Path(path_type=Path, dir_okay=False), nargs=-1)
@@ -53,5 +55,5 @@ def release(
         api, context.repository, tag, commit=commit, server_url=context.server_url
     )
     outcome = writer.publish(paths, report)
-    click.echo(f"uploaded: {', '.join(outcome.uploaded) or 'nothing new'}")
-    click.echo(f"{'draft' if outcome.is_draft else 'release'}: {outcome.url}")
+    echo(f"uploaded: {', '.join(outcome.uploaded) or 'nothing new'}")
+    echo(f"{'draft' if outcome.is_draft else 'release'}: {outcome.url}")

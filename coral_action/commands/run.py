@@ -50,6 +50,11 @@ from coral_action.console import Settings
     is_flag=True,
     help="Let Python functions named in the config, and code in Keras files, run.",
 )
+@click.option(
+    "--allow-untrusted-checkout",
+    is_flag=True,
+    help="On pull_request_target and workflow_run, load models of a stranger's pull request.",
+)
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 @click.pass_obj
 def run(
@@ -62,6 +67,7 @@ def run(
     jobs: int,
     baseline: Path | None,
     allow_custom_code: bool,
+    allow_untrusted_checkout: bool,
     quiet: bool,
 ) -> int:
     """Quantize the models of a coral.yml, compile and evaluate them, and write a report.
@@ -74,6 +80,7 @@ def run(
     from coral_action.config.paths import PathRules
     from coral_action.console import choose_progress, describe
     from coral_action.edgetpu import find_compiler
+    from coral_action.github.checkout import require_trusted_checkout
     from coral_action.pipeline import RunOptions
     from coral_action.pipeline import run as run_pipeline
     from coral_action.report.baseline import with_baseline
@@ -81,10 +88,15 @@ def run(
     from coral_action.report.model import Report
     from coral_action.report.terminal import print_report
 
+    folder = config.resolve().parent
+    # A step of a workflow may start this command, too.
+    require_trusted_checkout(
+        os.environ, (workspace or folder).resolve(), folder, allowed=allow_untrusted_checkout
+    )
     loaded = load_config(config)
     options = RunOptions(
         output=output,
-        paths=PathRules(config.resolve().parent, workspace),
+        paths=PathRules(folder, workspace),
         models=models,
         compiler=find_compiler(compiler, os.environ),
         jobs=jobs,

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from coral_action.config.section import Section
 
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "KIB": 2**10, "MIB": 2**20}
+_LONGEST = 40  # characters: the pattern takes quadratic time on blanks
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)?\s*$")
 
 
@@ -17,7 +18,7 @@ def parse_size(value: object) -> object:
     """Bytes from `4 MiB`, `500 kB` or a number; anything else is left for the schema to refuse."""
     if not isinstance(value, str):
         return value
-    match = _SIZE.match(value)
+    match = _SIZE.match(value) if len(value) <= _LONGEST else None
     unit = (match[2] or "B").upper() if match else ""
     if match is None or unit not in _UNITS:
         raise ValueError("a size is a number with a unit: B, kB, MB, KiB or MiB, such as 4 MiB")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coral_action.config.yaml_source import read_yaml
+from coral_action.config.yaml_source import read_limited, read_yaml
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class ModelLines:
 def model_lines(path: Path) -> dict[str, ModelLines]:
     """The lines of each model by its name; empty where the file can't be read."""
     try:
-        source = read_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
+        source = read_yaml(read_limited(path).decode("utf-8"))
+    except (OSError, ValueError):
         return {}
     models = source.data.get("models") if isinstance(source.data, dict) else None
     found = {}

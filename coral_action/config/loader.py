@@ -9,7 +9,14 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from coral_action.config.schema import Config
-from coral_action.config.yaml_source import Location, Problem, YamlSource, read_yaml
+from coral_action.config.yaml_source import (
+    MAX_PROBLEMS,
+    Location,
+    Problem,
+    YamlSource,
+    read_limited,
+    read_yaml,
+)
 from coral_action.errors import ConfigError
 
 # Pydantic's words for the commonest slips, in the words of somebody who writes YAML.
@@ -33,7 +40,7 @@ def load_config(path: Path) -> Config:
         ConfigError: with one line for each problem, `file:line:column: key: what is wrong`.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = read_limited(path).decode("utf-8")
     except OSError as error:
         raise ConfigError(
             f"{path}: can't be read: {error.strerror}",
@@ -41,6 +48,8 @@ def load_config(path: Path) -> Config:
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error
     return parse_config(text, str(path))
 
 
@@ -61,6 +70,8 @@ def parse_config(text: str, name: str) -> Config:
             f"{name}:{problem.line}:{problem.column}: {problem.message}"
             for problem in sorted(set(problems), key=lambda p: (p.line, p.column, p.message))
         ]
+        if len(lines) > MAX_PROBLEMS:
+            lines[MAX_PROBLEMS:] = [f"and {len(lines) - MAX_PROBLEMS} more problems"]
         raise ConfigError(
             "\n".join(lines), hint="`coral-quantize schema` prints every key and what it takes"
         )
@@ -70,7 +81,7 @@ def parse_config(text: str, name: str) -> Config:
 def _schema_problems(error: ValidationError, source: YamlSource) -> list[Problem]:
     return [
         Problem(*source.position(item["loc"]), _message(dict(item)))
-        for item in error.errors(include_url=False)
+        for item in error.errors(include_url=False)[:MAX_PROBLEMS]
     ]
 
 
@@ -92,7 +103,8 @@ def _message(item: dict[str, Any]) -> str:
 def _dotted(location: Location) -> str:
     text = ""
     for step in location:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
+        shown = str(step)[:100]
+        text += f"[{step}]" if isinstance(step, int) else f".{shown}" if text else shown
     return text
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 250_000
 MAX_DEPTH = 50
+MAX_PROBLEMS = 50  # of one kind; who has more gets the first ones
+MAX_NUMBER = 100  # characters; numbers in base 60 take quadratic time
 
 Location = tuple[str | int, ...]
 
@@ -36,6 +41,23 @@ class YamlSource:
         while known and known not in self.positions:
             known = known[:-1]
         return self.positions.get(known, (1, 1))
+
+
+def read_limited(path: Path) -> bytes:
+    """The content of a YAML file: a regular file, not larger than such a file is.
+
+    Raises:
+        OSError: if it can't be read.
+        ValueError: if it is anything else.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("not a regular file")
+        content = file.read(4 * MAX_BYTES + 1)  # characters of UTF-8 have up to 4 bytes
+    if len(content) > 4 * MAX_BYTES:
+        raise ValueError(f"larger than {MAX_BYTES:,} characters")
+    return content
 
 
 def read_yaml(text: str) -> YamlSource:
@@ -71,6 +93,12 @@ def _refuse_traps(text: str, source: YamlSource) -> bool:
             place = _place(event.start_mark)
             source.problems.append(Problem(*place, f"nested more than {MAX_DEPTH} deep"))
             break
+        if len(source.problems) >= MAX_PROBLEMS:
+            break
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            message = f"tags ({tag[:40]!r}) are not allowed here"
+            source.problems.append(Problem(*_place(event.start_mark), message))
         if isinstance(event, yaml.AliasEvent):
             message = f"aliases (*{event.anchor}) are not allowed here: write the part out"
             source.problems.append(Problem(*_place(event.start_mark), message))
@@ -83,6 +111,8 @@ def _place(mark: Any) -> tuple[int, int]:
 
 
 def _build(node: yaml.Node, location: Location, source: YamlSource) -> Any:
+    if len(source.problems) >= MAX_PROBLEMS:
+        return None
     source.positions.setdefault(location, _place(node.start_mark))
     if isinstance(node, yaml.SequenceNode):
         return [_build(item, (*location, i), source) for i, item in enumerate(node.value)]
@@ -102,6 +132,14 @@ def _build(node: yaml.Node, location: Location, source: YamlSource) -> Any:
 
 
 def _scalar(node: yaml.Node, source: YamlSource) -> Any:
+    text = node.tag == "tag:yaml.org,2002:str"
+    if not text and len(node.value) > MAX_NUMBER:
+        message = f"longer than {MAX_NUMBER} characters, and no text: put it in quotes"
+        source.problems.append(Problem(*_place(node.start_mark), message))
+        return None
+    if text and any("\ud800" <= character <= "\udfff" for character in node.value):
+        source.problems.append(Problem(*_place(node.start_mark), "half a character (a surrogate)"))
+        return None
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(node)

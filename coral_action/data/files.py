@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from coral_action.config.paths import PathRules
+from coral_action.config.paths import BrokenLinkError, PathRules
 from coral_action.data.samples import BadFileError
 from coral_action.errors import DataError
 
@@ -69,7 +69,7 @@ def read_inside(rules: PathRules, path: str, name: str) -> bytes:
     """The content of a regular file inside the workspace; errors as `FileSet.read`."""
     try:
         resolved = rules.resolve(path)
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before 3.13
+    except BrokenLinkError as error:
         raise BadFileError(f"{name}: a link that leads nowhere") from error
     return read_regular(resolved, name)
 

@@ -28,6 +28,7 @@ from coral_action.edgetpu.placement import Placement, from_compiled
 from coral_action.errors import CompilerError, ModelError, UsageError
 from coral_action.findings import Finding, Severity
 from coral_action.isolation import ProgramResult, run_program
+from coral_action.output_folder import replace_file
 from coral_action.tflite import TfliteModel, read_model
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def compile_group(
             run = _run(compiler, models, config, version, Path(folder))
             tries.append(Try(outcome(run.said), run.result.returncode, round(run.seconds, 3)))
             for model in models:
-                _log_path(model).write_text(run.result.output, encoding="utf-8")
+                replace_file(_log_path(model), run.result.output.encode("utf-8"))
             known = _why_failed(run, models, config)
             if known is None:
                 return tuple(_keep(run, model, config, version, tries) for model in models)

@@ -108,7 +108,7 @@ class Context:
             return None
         if not re.fullmatch(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+", repository):
             raise UsageError(f"GITHUB_REPOSITORY: {repository!r} is not owner/name")
-        event = _read_event(environment.get("GITHUB_EVENT_PATH", ""))
+        event = read_event(environment.get("GITHUB_EVENT_PATH", ""))
         name = environment.get("GITHUB_EVENT_NAME", "")
         commit = environment.get("GITHUB_SHA", "")
         try:
@@ -140,7 +140,12 @@ class Context:
         )
 
 
-def _read_event(path: str) -> dict[str, Any]:
+def read_event(path: str) -> dict[str, Any]:
+    """The event that started the job; empty where there is no such file.
+
+    Raises:
+        UsageError: if the file can't be read.
+    """
     if not path:
         return {}
     try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from coral_action.config.paths import is_git_folder
 from coral_action.errors import (
     EXIT_LIMIT_EXCEEDED,
     EXIT_OK,
@@ -15,12 +16,13 @@ from coral_action.errors import (
     UsageError,
     worst_exit_code,
 )
-from coral_action.github import baseline
+from coral_action.github import baseline, checkout
 from coral_action.github.comment import MODES
 from coral_action.github.comment_body import check_key
 
 DEFAULT_CONFIG = "coral.yml"
 DEFAULT_OUTPUT = "coral-output"
+POLICIES = ("head", "base")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0", "")
 
 
@@ -63,6 +65,8 @@ class ActionInputs:
     fail_on: FailOn
     allow_custom_code: bool
     accept_compiler_terms: bool
+    allow_untrusted_checkout: bool
+    policy: str  # "head" or "base": whose limits hold
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> ActionInputs:
@@ -95,6 +99,8 @@ class ActionInputs:
             fail_on=FailOn(given.choice("fail-on", [str(item) for item in FailOn])),
             allow_custom_code=given.switch("allow-custom-code"),
             accept_compiler_terms=given.switch("accept-compiler-terms"),
+            allow_untrusted_checkout=given.switch(checkout.INPUT),
+            policy=given.choice("policy", POLICIES),
         )
 
 
@@ -129,7 +135,12 @@ class _Given:
 
 
 def _path(workspace: Path, name: str, value: str) -> Path:
-    path = (workspace / value).resolve()
+    try:
+        path = (workspace / value).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links
+        raise UsageError(f"input {name}: {value!r} is no path") from error
     if not path.is_relative_to(workspace):
         raise UsageError(f"input {name}: {value} lies outside of the workspace")
+    if is_git_folder(path.relative_to(workspace)):
+        raise UsageError(f"input {name}: {value} lies in Git's own folder")
     return path

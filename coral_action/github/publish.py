@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from coral_action.config.paths import is_git_folder
 from coral_action.errors import GitHubError, UsageError
 from coral_action.github.api import GitHubApi
 from coral_action.github.baseline import AUTOMATIC, find_baseline, read_baseline
@@ -135,6 +136,12 @@ class Publisher:
             self.errors.append(GitHubError(f"{what}: {error.message}", hint=error.hint))
 
 
+def _is_inside(path: Path, workspace: Path) -> bool:
+    """A release is public: neither files from elsewhere, nor the token that a checkout keeps."""
+    real = path.resolve()
+    return real.is_relative_to(workspace) and not is_git_folder(real.relative_to(workspace))
+
+
 def release_files(report: Report, inputs: ActionInputs) -> list[Path]:
     """What goes into a release: the models, the report, and what `release-files` names.
 
@@ -142,14 +149,16 @@ def release_files(report: Report, inputs: ActionInputs) -> list[Path]:
         UsageError: if a pattern matches no file, or one outside of the workspace.
     """
     files = [inputs.workspace / path for path in made_files(report)]
+    if links := [path for path in files if path.is_symlink()]:
+        raise UsageError(f"{links[0]}: a link, where a run leaves a file")
     files.append(report_copy(inputs.output / "report.json"))
     for pattern in inputs.release_files:
         if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
             raise UsageError(f"input release-files: {pattern} lies outside of the workspace")
         found = sorted(path for path in inputs.workspace.glob(pattern) if path.is_file())
-        outside = [p for p in found if not p.resolve().is_relative_to(inputs.workspace)]
+        outside = [path for path in found if not _is_inside(path, inputs.workspace)]
         if not found or outside:
-            what = "leads out of the workspace" if outside else "matches no file"
+            what = "leads out of the workspace, or into .git" if outside else "matches no file"
             raise UsageError(f"input release-files: {pattern} {what}")
         files += found
     return files

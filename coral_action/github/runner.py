@@ -17,6 +17,7 @@ from typing import TextIO
 
 from coral_action.errors import UsageError
 from coral_action.github.notices import Notice
+from coral_action.report.foreign import LINE_CHARACTERS, harmless, shown, without_command
 
 _ANNOTATIONS = 10  # of each level, of one step: the runner drops the rest
 _MESSAGE_CHARACTERS = 4_000  # of 4,096
@@ -68,7 +69,7 @@ class Runner:
         """Have the runner replace a value by *** in all that is logged from now on."""
         for line in secret.splitlines():
             if line.strip():
-                self._command("add-mask", line)
+                self._write_command("add-mask", line.replace("%", "%25"))  # to the letter
 
     def annotate(self, notices: Iterable[Notice]) -> None:
         """Annotations, as many as the runner shows: so the most useful ones come first."""
@@ -92,16 +93,17 @@ class Runner:
     def say(self, text: str) -> None:
         """Lines for people; what could be a command in them is none. Also outside of a runner."""
         with self._lock:
-            for line in text.splitlines() or [""]:
+            for line in re.split(r"\r\n|\r|\n", text.removesuffix("\n")):
                 print(harmless(line) if self.is_there else line, file=self._stream, flush=True)
 
     def _command(self, name: str, data: str, **properties: str) -> None:
-        if not self.is_there:
-            return
         given = ",".join(f"{key}={_escape_property(value)}" for key, value in properties.items())
-        with self._lock:
-            line = f"::{name}{' ' + given if given else ''}::{escape(data)}"
-            print(line, file=self._stream, flush=True)
+        self._write_command(f"{name}{' ' + given if given else ''}", escape(data))
+
+    def _write_command(self, name: str, data: str) -> None:
+        if self.is_there:
+            with self._lock:
+                print(f"::{name}::{data}", file=self._stream, flush=True)
 
     def _append(self, variable: str, text: str) -> None:
         path = self._environment.get(variable)
@@ -133,14 +135,8 @@ class Runner:
 
 def escape(value: str) -> str:
     """Data of a workflow command: no line break, no `##[` command inside."""
-    escaped = value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return escaped.replace("##[", "##\u200b[")
-
-
-def harmless(line: str) -> str:
-    """A line of a log that is no command: `::` at its start, or `##[` anywhere, would be one."""
-    safe = line.replace("\r", " ").replace("##[", "##\u200b[")
-    return re.sub(r"^(\s*):(?=:)", "\\1:\u200b", safe)
+    lines = re.split(r"\r\n|\r|\n", value[:LINE_CHARACTERS])
+    return "%0A".join(without_command(shown(line).replace("%", "%25")) for line in lines)
 
 
 def _escape_property(value: str) -> str:

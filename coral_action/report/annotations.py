@@ -66,7 +66,7 @@ def _command(level: str, file: str, line: int | None, sentence: str) -> str:
 def data(value: str) -> str:
     """Data of a workflow command: no line break, no `##[` command inside."""
     escaped = value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return escaped.replace("##[", "##\u200b[")
+    return escaped.replace("##[", "## [")
 
 
 def _property(value: str) -> str:

@@ -6,6 +6,7 @@ import re
 
 NAME_LENGTH = 200  # a layer name or path; what is longer is cut
 MESSAGE_LENGTH = 2_000
+LINE_CHARACTERS = 16_000  # of a line of a log; the rest is cut
 
 # Control characters, format characters (direction overrides, zero-width, tags), surrogates,
 # private use, and the two that XML forbids: none of them shows, and all of them can deceive.
@@ -39,7 +40,29 @@ def prose(value: str) -> list[tuple[bool, str]]:
     return [(place % 2 == 1, piece) for place, piece in enumerate(pieces) if piece]
 
 
+def harmless(line: str) -> str:
+    """A line of a log that is no command: `::` at its start, or `##[` anywhere, would be one."""
+    safe = without_command(shown(line.replace("\r", " ")))
+    safe = re.sub(r"^(\s*):(?=:)", r"\1: ", safe)
+    return safe if len(safe) <= LINE_CHARACTERS else f"{safe[:LINE_CHARACTERS]}…"
+
+
+def without_command(line: str) -> str:
+    """A line in which no `##[` is left, wherever it stood."""
+    return line.replace("##[", "## [")
+
+
+def shown(line: str) -> str:
+    r"""Escapes in place of what does not show: `\x1b` steers a terminal, others hide a command.
+
+    The runner compares by the rules of a language, in which such characters can count as nothing
+    (actions/runner, ActionCommand.TryParseV2), so that a zero-width space keeps no `::` apart.
+    """
+    return _INVISIBLE.sub(lambda m: m[0] if m[0] == "\t" else _escape(m[0]), line)
+
+
 def _escape(character: str) -> str:
+    r"""One character as `\x1b`, `\u200b` or `\U000e0001`."""
     code = ord(character)
     if code < 0x100:
         return f"\\x{code:02x}"

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from coral_action.report import text
+from coral_action.report import gates, text
 from coral_action.report.charts import histogram
 from coral_action.report.foreign import message, prose
 from coral_action.report.graph import svg
@@ -38,6 +38,7 @@ def render(report: Report) -> str:
             graph=svg,
             histogram=histogram,
             on_cpu=on_cpu,
+            gates=gates,
             style=_markup(_asset("report.css")),
             script=_markup(script),
             script_hash=_markup(digest),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from coral_action.report import text
+from coral_action.report import gates, text
 from coral_action.report.comparison import Change, ModelComparison
 from coral_action.report.escape import cell, code, plain
 from coral_action.report.fit import COMMENT, SUMMARY, Block, Budget, Cost, choose
@@ -84,6 +84,12 @@ def _head(report: Report) -> list[str]:
         lines.append(f"- {ICONS[model.status]} {code(model.name)}: {plain(reason)}")
     if len(reasons) > _REASONS:
         lines.append(f"- and {len(reasons) - _REASONS} more, in the details below")
+    if title := gates.heading(report):
+        lines += ["", f"⚖️ **{title}**"]
+        for change, sentence in gates.sentences(report):
+            prefix = f"{code(change.model)}: " if change.model else ""
+            lines.append(f"- {prefix}{plain(sentence)}")
+        lines.append("")
     if report.baseline:
         for word, names in (
             ("New", report.baseline.added),

@@ -14,6 +14,7 @@ from coral_action.findings import Severity
 from coral_action.report.base import Data as _Data
 from coral_action.report.base import Fraction, Picture
 from coral_action.report.comparison import Comparison
+from coral_action.report.gates import GatesData
 from coral_action.report.sections import DataSetData, EdgeTpuData, LayerData, TriedCalibrator
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -276,6 +277,7 @@ class Report(_Data):
     created: str | None = Field(None, pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
     config_file: str | None = None  # coral.yml, relative to the repository
     baseline: Comparison | None = None
+    gates: GatesData | None = None
 
     @property
     def exit_code(self) -> int:

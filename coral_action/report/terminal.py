@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from coral_action.report import text
+from coral_action.report import gates, text
 from coral_action.report.foreign import message, visible
 from coral_action.report.groups import on_cpu
 from coral_action.report.model import ModelReport, Report
@@ -33,7 +33,14 @@ def print_report(report: Report, console: Console) -> None:
     console.print(Text(f"coral-quantize: {text.verdict(report.models)}", f"bold {_STYLES[status]}"))
     for model, reason in text.reasons(report):
         style = _STYLES[model.status]
-        console.print(Text(f"  {visible(model.name)}: {message(reason)}", style))
+        line = Text(f"  {visible(model.name)}: {message(reason)}", style)
+        console.print(line, soft_wrap=not console.is_terminal)
+    if title := gates.heading(report):
+        console.print(Text(title))
+        for change, sentence in gates.sentences(report):
+            prefix = f"{visible(change.model)}: " if change.model else ""
+            line = Text(f"  {prefix}{message(sentence)}", "yellow" if change.weaker else "")
+            console.print(line, soft_wrap=not console.is_terminal)
     table = Table()
     table.add_column("Model", overflow="fold", min_width=12)
     for heading in ("Result", "Size", "On Edge TPU", "Accuracy"):
@@ -43,7 +50,8 @@ def print_report(report: Report, console: Console) -> None:
     console.print(table)
     for model in report.models:
         for line in _lines(model):
-            console.print(line)
+            # Where a line is broken, foreign text would begin one; in a log, that can be a command.
+            console.print(line, soft_wrap=not console.is_terminal)
 
 
 def _row(model: ModelReport) -> list[Text]:
@@ -65,12 +73,12 @@ def _lines(model: ModelReport) -> Iterator[Text]:
         line = f"{name}: {visible(finding.id)}: {message(finding.message)}"
         yield Text(line, _SEVERITY[finding.severity])
         if finding.advice:
-            yield Text(f"  {message(finding.advice)}")
+            yield Text(f"  → {message(finding.advice)}")
     groups = on_cpu(model.placement)
     for group in groups[:_GROUPS]:
         line = f"{name}: {visible(group.name)} {group.where(4)} on the CPU: {message(group.reason)}"
         yield Text(line, "yellow")
         if group.advice:
-            yield Text(f"  {message(group.advice)}")
+            yield Text(f"  → {message(group.advice)}")
     if len(groups) > _GROUPS:
         yield Text(f"{name}: and {len(groups) - _GROUPS} more kinds of operators on the CPU")

@@ -68,6 +68,7 @@ Handler = Callable[[State, Request, re.Match[str]], Any]
 ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "/pulls"): lambda s, r, m: list(s.pulls.values()),
     ("GET", "/pulls/{pull_number}"): lambda s, r, m: s.find(s.pulls, m[1]),
+    ("GET", "/contents/{path}"): lambda s, r, m: s.file(unquote(m[1]), r.query["ref"]),
     ("GET", "/commits"): lambda s, r, m: [{"sha": sha} for sha in s.history],
     ("GET", "/commits/{commit_sha}/pulls"): lambda s, r, m: [
         p for p in s.pulls.values() if m[1] in (p["head"]["sha"], p["merge_commit_sha"])
@@ -208,7 +209,7 @@ class GitHubServer:
         if request.path == "/graphql":
             return self._graphql(request.json)
         for (method, template), handler in ROUTES.items():
-            pattern = re.sub(r"\{\w+\}", "([^/]+)", template)
+            pattern = re.sub(r"\{\w+\}", "([^/]+)", template.replace("{path}", "(.+)"))
             match = re.fullmatch(f"/repos/{self.state.repository}{pattern}", request.path)
             numeric = "_id}" in template or "number}" in template
             if match and method == request.method and (not numeric or match[1].isdecimal()):

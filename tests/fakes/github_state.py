@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import itertools
 import threading
@@ -44,6 +45,7 @@ class State:
     assets: dict[int, Json] = field(default_factory=dict)
     contents: dict[int, bytes] = field(default_factory=dict)
     checks: dict[int, Json] = field(default_factory=dict)
+    files: dict[tuple[str, str], bytes] = field(default_factory=dict)  # by branch and path
     history: list[str] = field(default_factory=list)  # commits of the default branch, newest first
     lock: threading.RLock = field(default_factory=threading.RLock)
     _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1001))
@@ -153,6 +155,19 @@ class State:
     def _fits(self, body: Json) -> None:
         if len(body["body"]) > 65_536:
             raise RefusedError(422, "Body is too long (maximum is 65536 characters)")
+
+    def file(self, path: str, ref: str) -> Json:
+        if (ref, path) not in self.files:
+            raise RefusedError(404, "Not Found")
+        content = self.files[ref, path]
+        shown = len(content) <= 2**20  # GitHub: larger ones have an empty content, encoding none
+        return {
+            "type": "file",
+            "path": path,
+            "size": len(content),
+            "encoding": "base64" if shown else "none",
+            "content": base64.encodebytes(content).decode() if shown else "",
+        }
 
     def by_tag(self, tag: str) -> Json:
         for release in self.releases.values():
