@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from coral_action.errors import CoralQuantizeError
+from coral_action.errors import CoralQuantizeError, troubleshooting
 from coral_action.progress import BarProgress, LineProgress, Progress
 
 
@@ -23,6 +23,7 @@ def describe(error: CoralQuantizeError, *, debug: bool, name: str = "") -> str:
     lines = [f"error: {name + ': ' if name else ''}{error.message}"]
     if error.hint:
         lines.append(f"  {error.hint}")
+    lines.append(f"  see {troubleshooting(error.topic)}")
     if debug and error.details:
         lines.append(error.details)
     return "\n".join(lines)

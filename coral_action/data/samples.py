@@ -208,6 +208,7 @@ def refused_bad_files(profile: Profile, bad_files: Sequence[BadFile]) -> DataErr
         f"{profile.section}: {len(bad_files)} files can't be decoded, but max_bad_files is "
         f"{profile.max_bad_files}: {shown}{more}",
         hint="mend or remove them, or raise max_bad_files",
+        topic="files-not-decoded",
     )
 
 
@@ -249,6 +250,7 @@ def conform(value: Array, spec: InputSpec, name: str) -> Array:
             f"{name}: shape {list(value.shape)}, but input {spec.name} takes "
             f"{list(spec.shape[1:])}",
             hint="samples lie along the first axis of an array, each shaped as the model's input",
+            topic="sample-shape",
         )
     if not np.issubdtype(value.dtype, np.number) and value.dtype != np.bool_:
         raise DataError(f"{name}: {value.dtype} is no number type")
@@ -256,5 +258,6 @@ def conform(value: Array, spec: InputSpec, name: str) -> Array:
         raise DataError(
             f"{name}: holds NaN or infinite values (input {spec.name})",
             hint="they would ruin the ranges of every tensor: mend or remove this sample",
+            topic="nan-in-samples",
         )
     return np.ascontiguousarray(value.reshape(spec.shape), dtype=spec.dtype)

@@ -45,4 +45,6 @@ def _outward(link: re.Match[str]) -> str:
         return link.group()
     file = target.removeprefix("../")
     name, hash_, anchor = file.partition("#")
-    return before + (f"index.md{hash_}{anchor}" if name == "README.md" else REPOSITORY + file) + after
+    return (
+        before + (f"index.md{hash_}{anchor}" if name == "README.md" else REPOSITORY + file) + after
+    )

@@ -118,6 +118,7 @@ class _Watcher:
                 f"calibration: {sample} makes the float model's tensor "
                 f"{self._model.tensors[min(bad)].name} NaN or infinite",
                 hint="the float model itself fails on this sample: check its preprocessing",
+                topic="nan-in-samples",
             )
         # Where the minimum was not looked for, it is at most the maximum.
         return np.minimum(low, high), high
