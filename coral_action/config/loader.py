@@ -38,7 +38,7 @@ def load_config(path: Path) -> Config:
         raise ConfigError(
             f"{path}: can't be read: {error.strerror}",
             hint="name the file with --config, or let `coral-quantize init` write one",
-            topic="coral-yml-not-found",
+            topic="configuration-not-found",
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})") from error
