@@ -14,7 +14,7 @@ RECIPES := docs/recipes/coral.yml docs/recipes/coral-comment.yml
 NPM_PACKAGES := tests/github/openapi/node_modules/.package-lock.json \
 	tests/browser/node_modules/.package-lock.json
 
-.PHONY: demo test lint format bench clean lock fuzz screenshots container
+.PHONY: demo test lint format bench clean lock fuzz screenshots container docs
 
 demo: $(VENV)/.runtime
 	$(BIN)/coral-quantize run --config examples/digits/coral.yml --output $(OUTPUT) --compiler $(COMPILER)
@@ -39,6 +39,10 @@ fuzz: $(VENV)/.development
 # Pictures for the documentation; needs Chromium.
 screenshots: $(VENV)/.development $(NPM_PACKAGES)
 	$(BIN)/python tests/report/screenshots.py
+
+# The documentation site, into site/; a broken link or anchor is an error.
+docs: $(VENV)/.development
+	$(BIN)/mkdocs build --strict --quiet
 
 # Builds the image and runs it as the runner does, without a Docker daemon; needs root and Debian.
 container: $(VENV)/.development

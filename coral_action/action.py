@@ -14,7 +14,13 @@ from coral_action.config.paths import PathRules
 from coral_action.console import describe
 from coral_action.edgetpu import find_compiler
 from coral_action.edgetpu.install import install
-from coral_action.errors import EXIT_OK, CoralQuantizeError, StageCrashError, UsageError
+from coral_action.errors import (
+    EXIT_OK,
+    CoralQuantizeError,
+    StageCrashError,
+    UsageError,
+    troubleshooting,
+)
 from coral_action.git_folder import find_repository
 from coral_action.github.api import GitHubApi
 from coral_action.github.checkout import require_trusted_checkout
@@ -140,7 +146,7 @@ def _compiler(inputs: ActionInputs, environment: Mapping[str, str]) -> Path | No
             raise
         if not inputs.accept_compiler_terms:
             hint = "`accept-compiler-terms: true` gets it, `compiler: none` does without"
-            raise UsageError(error.message, hint=hint) from error
+            raise UsageError(error.message, hint=hint, topic=error.topic) from error
         return install(environment, accept_terms=True)
 
 
@@ -194,7 +200,8 @@ def _conclusion(report: Report, *, passes: bool) -> Conclusion:
 
 def _say(error: CoralQuantizeError, runner: Runner) -> None:
     """An annotation for the error, and all the rest where debug logging is on."""
-    message = f"{error.message}\n{error.hint}".strip()
+    said = (error.message, error.hint, f"see {troubleshooting(error.topic)}")
+    message = "\n".join(filter(None, said))
     runner.annotate([Notice("error", message, file="")])
     if not runner.is_there:
         runner.say(describe(error, debug=False))

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from coral_action.errors import CoralQuantizeError
+from coral_action.errors import CoralQuantizeError, troubleshooting
 from coral_action.progress import BarProgress, LineProgress, Progress
 from coral_action.report.foreign import harmless
 
@@ -27,6 +27,7 @@ def describe(error: CoralQuantizeError, *, debug: bool, name: str = "") -> str:
     lines = [f"error: {name + ': ' if name else ''}{error.message}"]
     if error.hint:
         lines.append(f"  {error.hint}")
+    lines.append(f"  see {troubleshooting(error.topic)}")
     if debug and error.details:
         lines.append(error.details)
     # A terminal and a runner's log both obey what stands in them; details come from anywhere.

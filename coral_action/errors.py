@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-from coral_action.findings import Finding
+from coral_action.findings import DOCUMENTATION, Finding
 
 EXIT_OK = 0
 EXIT_LIMIT_EXCEEDED = 1
@@ -19,7 +19,11 @@ _WORST_FIRST = (EXIT_USAGE, EXIT_MODEL, EXIT_COMPILER, EXIT_GITHUB, EXIT_LIMIT_E
 
 
 class CoralQuantizeError(Exception):
-    """Anything that is the user's to mend. `message` says what and why, `hint` what to do next."""
+    """Anything that is the user's to mend. `message` says what and why, `hint` what to do next.
+
+    `topic` is the section of docs/troubleshooting.md that has more; without it, the one about all
+    errors of this `kind`.
+    """
 
     exit_code: ClassVar[int] = EXIT_MODEL
     kind: ClassVar[str] = "error"
@@ -31,12 +35,14 @@ class CoralQuantizeError(Exception):
         hint: str = "",
         details: str = "",
         findings: Sequence[Finding] = (),
+        topic: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.details = details  # a traceback or tool output, shown with --debug only
         self.findings = tuple(findings)  # all that led to it, for the report
+        self.topic = topic or f"{self.kind}-errors"
 
 
 class ConfigError(CoralQuantizeError):
@@ -89,6 +95,11 @@ class GitHubError(CoralQuantizeError):
 
     exit_code = EXIT_GITHUB
     kind = "github"
+
+
+def troubleshooting(topic: str) -> str:
+    """The address of a section of docs/troubleshooting.md."""
+    return f"{DOCUMENTATION}troubleshooting.md#{topic}"
 
 
 def error_classes() -> dict[str, type[CoralQuantizeError]]:

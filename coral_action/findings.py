@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-DOCUMENTATION = "docs/findings.md"
+# Of the major version, which GitHub shows without anything having been published elsewhere.
+DOCUMENTATION = "https://github.com/org/coral-quantize/blob/v1/docs/"
 
 
 class Severity(StrEnum):
@@ -37,4 +38,4 @@ class Finding:
     @property
     def documentation(self) -> str:
         """Where the finding is explained."""
-        return f"{DOCUMENTATION}#{self.id.lower()}"
+        return f"{DOCUMENTATION}findings.md#{self.id.lower()}"

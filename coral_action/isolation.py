@@ -211,6 +211,7 @@ def _result(scratch: Path, returncode: int, timed_out: bool, stage: str, limits:
             f"{stage} took longer than {limits.seconds:g} seconds and was stopped",
             hint="a smaller model or fewer samples need less time",
             details=output,
+            topic="out-of-time",
         )
     reply = _read_reply(scratch / "result.json")
     if isinstance(reply.get("error"), dict):
@@ -254,10 +255,12 @@ def _error_from(error: Json, stage: str, output: str, limits: Limits) -> CoralQu
             f"{stage} needed more than {limits.memory_bytes / 2**30:.3g} GiB of memory",
             hint="the file is damaged, or the model is too large for the Edge TPU as well",
             details=details,
+            topic="out-of-memory",
         )
     cls = error_classes().get(str(error.get("kind")))
     if cls is not None:
-        return cls(message, hint=str(error.get("hint", "")), details=details)
+        hint, topic = str(error.get("hint", "")), str(error.get("topic", ""))
+        return cls(message, hint=hint, details=details, topic=topic)
     return StageCrashError(
         f"{stage} failed: {message}",
         hint="run again with --debug to see the whole traceback",
@@ -279,7 +282,8 @@ def child_main(arguments: list[str]) -> None:
     try:
         reply: Json = {"result": _task(task)(request, _progress_writer(int(progress_fd)))}
     except CoralQuantizeError as error:
-        reply = {"error": {"kind": error.kind, "message": error.message, "hint": error.hint}}
+        known = {"kind": error.kind, "message": error.message, "hint": error.hint}
+        reply = {"error": {**known, "topic": error.topic}}
     except MemoryError:
         reply = {"error": {"kind": _OUT_OF_MEMORY}}
     except (Exception, SystemExit) as error:  # some libraries exit where they should raise

@@ -260,7 +260,10 @@ class ModelRun:
         return ModelReport(
             name=self.config.name,
             status="failed" if error else "limit_exceeded" if exceeded else "ok",
-            error=error and ErrorData(kind=error.kind, message=error.message, hint=error.hint),
+            error=error
+            and ErrorData(
+                kind=error.kind, message=error.message, hint=error.hint, topic=error.topic
+            ),
             findings=[finding_data(f) for f in findings if f.id not in ignored],
             limits=limits,
             files=FileData(**self.files),

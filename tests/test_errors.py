@@ -61,9 +61,11 @@ def test_no_config(command: Command, tmp_path: Path) -> None:
 def test_missing_model(command: Command, project: Path) -> None:
     finished = run(command, project, {"version": 1, "models": [{**MODEL, "source": "gone.pb"}]})
     assert finished.code == 3
-    first, hint = errors_of(finished)
+    first, hint, see = errors_of(finished)
     assert "gone.pb: no such file or folder" in first
     assert "relative to the folder of coral.yml" in hint
+    # The topic of an error comes through from the child process that raised it.
+    assert see.endswith("/docs/troubleshooting.md#model-not-found")
 
 
 def test_missing_calibration_data(command: Command, project: Path) -> None:

@@ -50,7 +50,9 @@ def check(
     graph = read_model(model)
     if any(operator.name == EDGE_TPU_OPERATOR for operator in graph.operators):
         raise UsageError(
-            f"{model} is compiled already", hint="`coral-quantize inspect` says what it holds"
+            f"{model} is compiled already",
+            hint="`coral-quantize inspect` says what it holds",
+            topic="compiled-already",
         )
     placement = predict(graph, Target(min_runtime_version, multiple_subgraphs))
     cost = estimate(graph, placement)

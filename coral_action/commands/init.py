@@ -45,6 +45,7 @@ def init(folder: Path, yes: bool, force: bool, workflow: bool) -> None:
         raise UsageError(
             f"{folder.resolve()}: no model found",
             hint="known: SavedModel folders, frozen .pb, .keras, .h5, .tflite and .onnx files",
+            topic="no-model-found",
         )
     if not yes and len(models) > 1:
         models = _choose_models(models)
@@ -109,7 +110,9 @@ def _write(folder: Path, files: dict[str, str], *, force: bool) -> None:
     there = [name for name in files if (folder / name).exists()]
     if there and not force:
         raise UsageError(
-            f"{', '.join(there)} is there already", hint="`--force` replaces it; or edit it by hand"
+            f"{', '.join(there)} is there already",
+            hint="`--force` replaces it; or edit it by hand",
+            topic="files-there-already",
         )
     for name, text in files.items():
         path = folder / name

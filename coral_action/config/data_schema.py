@@ -44,11 +44,11 @@ def _number_or_numbers(value: object) -> object:
     raise ValueError("must be a number, or a list of one for each channel")
 
 
-def _short_for(key: str) -> BeforeValidator:
+def _short_for(key: str, section: type[Section]) -> BeforeValidator:
     """A plain path is short for the section with only its path."""
     return BeforeValidator(
         lambda value: {key: value} if isinstance(value, str) else value,
-        json_schema_input_type=str | dict[str, Any],
+        json_schema_input_type=str | section,
     )
 
 
@@ -73,10 +73,10 @@ class DataSection(Section):
         None, description="One .npz with an array for each model input, or `x`; fed as it is."
     )
     tfrecord: TfrecordSource | None = Field(None, description="TFRecord files of tf.train.Example.")
-    csv: Annotated[CsvSource | None, _short_for("file")] = Field(
+    csv: Annotated[CsvSource | None, _short_for("file", CsvSource)] = Field(
         None, description="A table of numbers, one sample a row, fed as it is."
     )
-    wav: Annotated[WavSource | None, _short_for("files")] = Field(
+    wav: Annotated[WavSource | None, _short_for("files", WavSource)] = Field(
         None, description="Folder, glob or list file of 16-bit PCM sound clips."
     )
     python: str | None = Field(

@@ -44,7 +44,8 @@ def load_config(path: Path) -> Config:
     except OSError as error:
         raise ConfigError(
             f"{path}: can't be read: {error.strerror}",
-            hint="name the file with --config, or write one: see README.md",
+            hint="name the file with --config, or let `coral-quantize init` write one",
+            topic="configuration-not-found",
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})") from error

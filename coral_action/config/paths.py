@@ -49,6 +49,7 @@ class PathRules:
             raise ConfigError(
                 f"{value}: outside of the workspace",
                 hint=f"only files below {root} can be named in coral.yml, links included",
+                topic="outside-of-the-workspace",
             )
         return path
 

@@ -57,7 +57,9 @@ class CsvSource(Section):
         "names none). Without it, all columns but the label, in order, are the one input.",
     )
     label: str | None = Field(None, description="The column that holds the class number.")
-    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
+    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = Field(
+        ",", description="What stands between two values."
+    )
 
 
 class WavSource(Section):

@@ -56,6 +56,7 @@ class PythonSource:
                 f"`python: {self._where}` runs code from the repository, which is not allowed here",
                 hint="allow it with --allow-custom-code, or the action's input allow-custom-code, "
                 "where every author of the repository is trusted",
+                topic="custom-code",
             )
         require_regular(path, "python")
         self._specs = specs

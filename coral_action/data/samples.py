@@ -212,6 +212,7 @@ def refused_bad_files(profile: Profile, bad_files: Sequence[BadFile]) -> DataErr
         f"{profile.section}: {len(bad_files)} files can't be decoded, but max_bad_files is "
         f"{profile.max_bad_files}: {shown}{more}",
         hint="mend or remove them, or raise max_bad_files",
+        topic="files-not-decoded",
     )
 
 
@@ -264,6 +265,7 @@ def shaped(value: Array, spec: InputSpec, name: str) -> Array:
             f"{name}: shape {list(value.shape)}, but input {spec.name} takes "
             f"{list(spec.shape[1:])}",
             hint="samples lie along the first axis of an array, each shaped as the model's input",
+            topic="sample-shape",
         )
     if not np.issubdtype(value.dtype, np.number) and value.dtype != np.bool_:
         raise DataError(f"{name}: {value.dtype} is no number type")
@@ -281,5 +283,6 @@ def extent(value: Array, input_name: str, name: str) -> tuple[float, float]:
         raise DataError(
             f"{name}: holds NaN or infinite values (input {input_name})",
             hint="they would ruin the ranges of every tensor: mend or remove this sample",
+            topic="nan-in-samples",
         )
     return low, high

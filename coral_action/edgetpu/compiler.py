@@ -129,8 +129,13 @@ def find_compiler(wanted: str | None, environment: Mapping[str, str]) -> Path | 
         raise UsageError(
             f"the Edge TPU compiler exists for x86-64 Linux only; this machine is {machine}",
             hint=_ELSEWHERE,
+            topic="compiler-not-found",
         )
-    raise UsageError(f"the Edge TPU compiler was not found: {choice}", hint=HOW_TO_GET)
+    raise UsageError(
+        f"the Edge TPU compiler was not found: {choice}",
+        hint=HOW_TO_GET,
+        topic="compiler-not-found",
+    )
 
 
 def compiler_version(compiler: Path) -> str:

@@ -110,6 +110,7 @@ def _refuse_custom_code(options: EvaluationOptions, allowed: bool) -> None:
             raise UsageError(
                 f"evaluation.metrics names {choice.python}, but custom code is not allowed",
                 hint="allow it with --allow-custom-code, or the action's input allow-custom-code",
+                topic="custom-code",
             )
 
 

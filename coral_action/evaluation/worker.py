@@ -154,6 +154,7 @@ def _custom(request: dict[str, Any], options: EvaluationConfig) -> dict[str, Row
         raise UsageError(
             f"evaluation.metrics names {choices[0].python}, but custom code is not allowed",
             hint="allow it with --allow-custom-code, or the action's input allow-custom-code",
+            topic="custom-code",
         )
     paths = PathRules.from_json(request["paths"])
     return {

@@ -30,6 +30,14 @@ class Reason(StrEnum):
     ANSWER = "answer"  # it is no JSON, or only a part of it
 
 
+# Sections of docs/troubleshooting.md.
+_TOPICS = {
+    Reason.PERMISSION: "missing-permission",
+    Reason.AUTHENTICATION: "wrong-token",
+    Reason.RATE_LIMIT: "rate-limit",
+}
+
+
 class ApiError(GitHubError):
     """A request that failed; `uncertain` if GitHub may have carried it out all the same."""
 
@@ -42,7 +50,7 @@ class ApiError(GitHubError):
         uncertain: bool = False,
         hint: str = "",
     ) -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(message, hint=hint, topic=_TOPICS.get(reason, ""))
         self.reason = reason
         self.status = status
         self.uncertain = uncertain

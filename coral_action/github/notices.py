@@ -8,6 +8,7 @@ from itertools import zip_longest
 from pathlib import PurePosixPath
 from typing import Literal
 
+from coral_action.errors import troubleshooting
 from coral_action.report import text
 from coral_action.report.model import FindingData, ModelReport, Report
 
@@ -44,6 +45,7 @@ def notices_of(report: Report, config: str) -> list[Notice]:
 def _notices(model: ModelReport, config: str) -> Iterator[Notice]:
     if model.error:
         hint = f"\n{model.error.hint}" if model.error.hint else ""
+        hint += f"\nsee {troubleshooting(model.error.topic)}" if model.error.topic else ""
         yield Notice("error", f"{model.name}: {model.error.message}{hint}", config)
     for limit in model.limits:
         if not limit.passed:

@@ -135,6 +135,7 @@ def _refuse_dynamic(model: TfliteModel) -> None:
             f"the model has {model.subgraph_count} subgraphs: control flow, which the Edge TPU "
             "can't run",
             hint="unroll loops before the export, or cut them off with `inputs` and `outputs`",
+            topic="control-flow",
         )
     for tensor in model.tensors:
         if -1 in tensor.shape:

@@ -57,6 +57,7 @@ def refuse_control_flow(nodes: Iterable[Any]) -> None:
         f"the graph has control flow ({kind}), which the Edge TPU can't run: "
         + listed([f"{node.name} ({node.op})" for node in found], 4),
         hint=_LOOP_HINT if is_loop else _BRANCH_HINT,
+        topic="control-flow",
     )
 
 

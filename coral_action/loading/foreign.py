@@ -22,17 +22,19 @@ _TFJS_HINT = "name the model it was made from; the weights of TensorFlow.js can'
 
 @dataclass(frozen=True)
 class Foreign:
-    """A kind of file: a pattern that its beginning matches, what it is, what to do."""
+    """A kind of file: how it begins, what it is, what to do, where there is more about it."""
 
     pattern: bytes
     what: str
     hint: str
+    topic: str = "not-a-known-model"
 
 
 _LFS = Foreign(
     rb"version https://git-lfs\.github\.com/spec/",
     "a Git LFS pointer, not the model itself",
     "fetch the file: `git lfs pull`, or `lfs: true` under `with:` of actions/checkout",
+    topic="git-lfs-pointer",
 )
 _KNOWN = (
     _LFS,
@@ -87,7 +89,7 @@ def refuse(path: Path, head: bytes) -> None:
     """
     for kind in _KNOWN:
         if re.match(kind.pattern, head):
-            raise ModelError(f"{path}: {kind.what}", hint=kind.hint)
+            raise ModelError(f"{path}: {kind.what}", hint=kind.hint, topic=kind.topic)
     if re.search(r"\.data-\d{5}-of-\d{5}$", path.name) or _ends_as_table(path):
         raise ModelError(f"{path}: part of a checkpoint", hint=_CHECKPOINT_HINT)
 
@@ -99,7 +101,7 @@ def refuse_lfs_pointer(path: Path, head: bytes) -> None:
         ModelError: naming the file.
     """
     if re.match(_LFS.pattern, head):
-        raise ModelError(f"{path}: {_LFS.what}", hint=_LFS.hint)
+        raise ModelError(f"{path}: {_LFS.what}", hint=_LFS.hint, topic=_LFS.topic)
 
 
 def refuse_folder(path: Path) -> NoReturn:

@@ -35,7 +35,11 @@ def detect_format(path: Path) -> tuple[str, Path]:
         return SAVED_MODEL, path
     head = _head(path)
     if not head:
-        raise ModelError(f"{path}: an empty file", hint="the download or export did not finish")
+        raise ModelError(
+            f"{path}: an empty file",
+            hint="the download or export did not finish",
+            topic="damaged-file",
+        )
     if head.startswith(_HDF5_MAGIC):
         return KERAS_H5, path
     if head[4:8] == FILE_IDENTIFIER:
@@ -54,6 +58,7 @@ def _head(path: Path) -> bytes:
         raise ModelError(
             f"{path}: no such file or folder",
             hint="`source` in coral.yml is relative to the folder of coral.yml",
+            topic="model-not-found",
         ) from error
     except OSError as error:
         raise ModelError(f"{path}: can't be read: {error.strerror}") from error
@@ -77,6 +82,7 @@ def _zip_format(path: Path) -> str:
         raise ModelError(
             f"{path}: a damaged zip archive ({error})",
             hint="a .keras file is a zip archive: the download or copy did not finish",
+            topic="damaged-file",
         ) from error
     if "config.json" in names:
         return KERAS
@@ -108,4 +114,5 @@ def _protobuf_format(path: Path) -> tuple[str, Path]:
         f"{path}: not a model that is known here",
         hint="known are: SavedModel folder, frozen .pb, .keras, .h5, .tflite and .onnx; if it is "
         "one of these, the file is damaged",
+        topic="not-a-known-model",
     )

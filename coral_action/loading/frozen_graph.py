@@ -93,6 +93,7 @@ def _parse(path: Path) -> Any:
         raise ModelError(
             f"{path}: a damaged frozen graph: {error}",
             hint="the download or copy did not finish; fetch the file again",
+            topic="damaged-file",
         ) from error
     return graph
 
@@ -103,6 +104,7 @@ def _refuse_variables(graph: Any) -> None:
         raise ModelError(
             f"the graph is not frozen: it has variables such as {variables[0]}",
             hint="freeze it with its checkpoint (tf.compat.v1.graph_util), or name a SavedModel",
+            topic="graph-not-frozen",
         )
 
 
@@ -131,6 +133,7 @@ def _outputs(
     raise ModelError(
         f"the graph has {len(ends)} possible outputs: {listed(ends) or 'none'}",
         hint="name the outputs in coral.yml: `outputs: [name, ...]`",
+        topic="several-outputs",
     )
 
 

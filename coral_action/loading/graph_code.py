@@ -56,4 +56,8 @@ def refuse_code(nodes: Iterable[tuple[str, str]], request: LoadRequest) -> None:
         return
     found = [f"{name} ({op})" for name, op in nodes if op in _CODE]
     if found:
-        raise ModelError(f"the graph runs code of its own: {listed(found, 4)}", hint=ALLOW_HINT)
+        raise ModelError(
+            f"the graph runs code of its own: {listed(found, 4)}",
+            hint=ALLOW_HINT,
+            topic="custom-code",
+        )

@@ -135,10 +135,12 @@ def static_shape(name: str, known: OpenShape, wanted: Shape | None) -> Shape:
         raise ModelError(
             f"input {name} has a fixed batch size of {known[0]}: {show_shape(known)}",
             hint="the Edge TPU runs one sample at a time: export the model with batch size 1",
+            topic="batch-size",
         )
     raise ModelError(
         f"input {name} has shape {show_shape(known)}: its size is not in the file",
         hint=f"say it in coral.yml, such as `inputs: {{{name}: {_example(known)}}}`",
+        topic="open-shape",
     )
 
 
@@ -173,6 +175,7 @@ def check_names(kind: str, wanted: Sequence[str], known: Sequence[str]) -> None:
             raise ModelError(
                 f"the model has no {kind} named {name}",
                 hint=f"it has: {listed(known) or 'none'}",
+                topic="name-not-in-the-model",
             )
 
 

@@ -83,7 +83,11 @@ def refuse_code(config: Json, request: LoadRequest) -> None:
     # The bytecode inside of a Lambda layer goes without saying.
     found = [name for name in found if name != "__lambda__"] or found
     if found:
-        raise ModelError(f"the model holds code of its own: {listed(found, 4)}", hint=ALLOW_HINT)
+        raise ModelError(
+            f"the model holds code of its own: {listed(found, 4)}",
+            hint=ALLOW_HINT,
+            topic="custom-code",
+        )
 
 
 def _from_zip(path: Path) -> bytes:
@@ -112,6 +116,7 @@ def _damaged(path: Path, error: BaseException) -> ModelError:
     return ModelError(
         f"{path}: a damaged Keras file: {reason}",
         hint="the download or copy did not finish; save or fetch the file again",
+        topic="damaged-file",
     )
 
 

@@ -88,6 +88,7 @@ def _read_legacy(request: LoadRequest) -> tuple[Any, Any]:
         raise ModelError(
             "Keras 3 can't load this file, and tf-keras, which reads those of Keras 2, is missing",
             hint="pip install tf-keras of TensorFlow's version, or " + _EXPORT_HINT,
+            topic="keras-2-file",
         ) from error
     options = {} if request.format == "keras_h5" else {"safe_mode": not request.allow_custom_code}
     return tf_keras.models.load_model(request.source, compile=False, **options), tf_keras
@@ -102,6 +103,7 @@ def _build(model: Any, request: LoadRequest) -> None:
         raise ModelError(
             "the model has no input shape in the file",
             hint="say it in coral.yml, such as `inputs: {input: [1, 224, 224, 3]}`",
+            topic="open-shape",
         )
     model.build(shapes[0])
 

@@ -41,6 +41,7 @@ def load(request: LoadRequest) -> Traceable:
         raise ModelError(
             f"this is an ONNX model, and reading it needs {', '.join(missing)}",
             hint="pip install 'coral-quantize[onnx]', or export a SavedModel instead",
+            topic="onnx-extra",
         )
     with tempfile.TemporaryDirectory() as folder:
         path, graph = _prepare(request, Path(folder))
@@ -83,6 +84,7 @@ def _prepare(request: LoadRequest, folder: Path) -> tuple[Path, Any]:
         raise ModelError(
             f"{request.source}: a damaged ONNX file: {reason[:200]}",
             hint="the download or copy did not finish; export or fetch the file again",
+            topic="damaged-file",
         ) from error
     known = _input_names(model.graph)
     check_names("input", list(request.input_shapes), known)

@@ -178,6 +178,7 @@ def _convert_frozen(frozen: Any) -> bytes:
             f"TensorFlow can't convert this model to TFLite: {_reason(error)}",
             hint="operators outside of TFLite's own can't run on the Edge TPU: cut them off with "
             "`inputs` and `outputs`; see --debug",
+            topic="operator-not-in-tflite",
         ) from error
 
 

@@ -85,6 +85,7 @@ def _signature_name(known: list[str], wanted: str | None) -> str:
     raise ModelError(
         f"this SavedModel has several signatures: {', '.join(known)}",
         hint="choose one in coral.yml: `signature: NAME`",
+        topic="several-signatures",
     )
 
 

@@ -29,6 +29,7 @@ def choose_subgraph(model: Any, signature: str | None) -> None:
         raise ModelError(
             f"this .tflite has several signatures: {listed(known)}",
             hint="choose one in coral.yml: `signature: NAME`",
+            topic="several-signatures",
         )
     if not model.signatureDefs or not _refers_to_subgraphs(model):
         if len(model.signatureDefs or []) == 1:

@@ -76,6 +76,7 @@ def verify(content: bytes, name: str) -> None:
         raise ModelError(
             f"{name}: a damaged .tflite file: {reason[:200]}",
             hint="the download or copy did not finish; fetch the file again",
+            topic="damaged-file",
         ) from error
 
 
@@ -87,6 +88,7 @@ def _refuse_operators(view: TfliteModel) -> None:
             "this .tflite is compiled for the Edge TPU already",
             hint="name the model that it was compiled from, or look at it with "
             "`coral-quantize inspect`",
+            topic="compiled-already",
         )
     rules: tuple[tuple[Any, str, str], ...] = (
         (

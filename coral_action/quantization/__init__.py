@@ -197,5 +197,8 @@ def _refuse(what: str, findings: list[Finding]) -> None:
     if errors:
         more = f" (and {len(errors) - 1} more findings)" if len(errors) > 1 else ""
         raise QuantizationError(
-            f"{what}: {errors[0].message}{more}", hint=errors[0].advice, findings=findings
+            f"{what}: {errors[0].message}{more}",
+            hint=errors[0].advice,
+            findings=findings,
+            topic="not-full-integer",
         )

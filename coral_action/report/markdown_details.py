@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from coral_action.errors import troubleshooting
 from coral_action.report import text
 from coral_action.report.comparison import ModelComparison
 from coral_action.report.diagram import stretches
@@ -39,6 +40,9 @@ def _verdict(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
         if model.error.hint:
             yield ""
             yield plain(model.error.hint)
+        if model.error.topic:
+            yield ""
+            yield f"[Troubleshooting]({troubleshooting(model.error.topic)})"
         yield ""
     for limit in model.limits:
         yield f"- {'✅' if limit.passed else '⚠️'} {plain(text.limit_item(limit, model))}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -28,6 +28,7 @@ class ErrorData(_Data):
     kind: str
     message: str
     hint: str = ""
+    topic: Annotated[str, Field(pattern=r"^[a-z0-9-]{0,60}$")] = ""  # of docs/troubleshooting.md
 
 
 class SourceData(_Data):

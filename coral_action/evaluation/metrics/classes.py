@@ -49,6 +49,7 @@ def class_row(outputs: Outputs, reference: Outputs, truth: Truth, settings: Sett
         raise DataError(
             f"of class {truth}, but the model has {len(scores)} classes, from 0",
             hint="check the labels, and that `output` names the output with the classes",
+            topic="class-numbers",
         )
     return np.array([truth, rank_of(scores, int(truth))], dtype=np.float64)
 

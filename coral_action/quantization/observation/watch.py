@@ -135,6 +135,7 @@ class _Watcher:
             f"calibration: {sample} makes the float model's tensor "
             f"{self._model.tensors[min(tensors)].name} NaN or infinite",
             hint="the float model itself fails on this sample: check its preprocessing",
+            topic="nan-in-samples",
         )
 
     def count(self, position: int) -> None:
