@@ -26,6 +26,7 @@ from coral_action.data.samples import (
     Samples,
 )
 from coral_action.data.sampling import choose
+from coral_action.data.sheet import SheetTiles, contact_sheet
 from coral_action.data.sources import OPENERS, Request
 from coral_action.data.statistics import SampleStatistics, merged
 from coral_action.errors import DataError
@@ -38,7 +39,9 @@ __all__ = [
     "Sample",
     "SampleStatistics",
     "Samples",
+    "SheetTiles",
     "compare",
+    "contact_sheet",
     "diagnose",
     "merged",
     "open_samples",

@@ -30,6 +30,7 @@ from coral_action.report.sections import (
     DataFile,
     DataSetData,
     EdgeTpuData,
+    Histogram,
     LayerData,
     TensorBytes,
     TriedCalibrator,
@@ -81,6 +82,8 @@ def layer_data(int8: Int8Model) -> list[LayerData]:
                 operator=name,
                 index=index,
                 sqnr_db=_finite(error.sqnr),
+                activations=error.activations and Histogram(**asdict(error.activations)),
+                weights=error.weights and Histogram(**asdict(error.weights)),
             )
         )
     return layers
@@ -96,8 +99,8 @@ def _finite(decibels: float) -> float | None:
     return decibels if math.isfinite(decibels) else None
 
 
-def data_set(statistics: SampleStatistics) -> DataSetData:
-    """The samples that were used, and what the model was fed."""
+def data_set(statistics: SampleStatistics, sheet: str | None = None) -> DataSetData:
+    """The samples that were used, what the model was fed, and a picture of some of them."""
     facts = statistics.facts()
     several = len(facts["inputs"]) > 1
     return DataSetData(
@@ -112,6 +115,7 @@ def data_set(statistics: SampleStatistics) -> DataSetData:
             for item in facts["inputs"]
             for position, channel in enumerate(item["channels"])
         ],
+        sheet=sheet,
     )
 
 
