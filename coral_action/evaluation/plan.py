@@ -14,11 +14,9 @@ from coral_action.evaluation.metrics import METRICS, MetricKind, Settings, Task,
 from coral_action.evaluation.metrics.custom import custom_kind, not_run
 from coral_action.evaluation.metrics.kind import DetectionNames, RowFunction, Truth
 from coral_action.loading import FloatModel
-from coral_action.tflite import TfliteModel
+from coral_action.tflite import DETECTIONS, TfliteModel
 
 Choices = Literal["classes", "pixels", "if_probabilities", "none"]
-
-_POSTPROCESS = "CUSTOM:TFLite_Detection_PostProcess"
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ def _postprocess(model: TfliteModel) -> DetectionNames:
     names = {index: name for name, index in model.output_names().items()}
     for operator in model.operators:
         found = [names.get(index) for index in operator.outputs]
-        if operator.name == _POSTPROCESS and len(found) == 4 and None not in found:
+        if operator.name == DETECTIONS and len(found) == 4 and None not in found:
             return DetectionNames(*(str(name) for name in found))
     raise DataError(
         "evaluation: the metric map needs detections, but the model does not end with "
