@@ -15,6 +15,7 @@ from coral_action.config.data_schema import (
 )
 from coral_action.config.paths import PathRules
 from coral_action.data.diagnosis import compare, diagnose
+from coral_action.data.labels import class_names
 from coral_action.data.preprocess import profile_of
 from coral_action.data.samples import (
     BadFile,
@@ -40,6 +41,7 @@ __all__ = [
     "SampleStatistics",
     "Samples",
     "SheetTiles",
+    "class_names",
     "compare",
     "contact_sheet",
     "diagnose",

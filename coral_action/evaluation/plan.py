@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -64,6 +64,22 @@ def make_plan(
         # Of a model without labels, only the values tell whether they choose a class.
         choices = "if_probabilities" if not image and values > 1 else "none"
     return Plan(metrics, settings, choices)
+
+
+def without_reference(plan: Plan) -> Plan:
+    """What can be said of a model that there is nothing to compare with.
+
+    Raises:
+        DataError: if that is nothing.
+    """
+    metrics = tuple(metric for metric in plan.metrics if not metric.against_reference)
+    if not metrics:
+        raise DataError(
+            "evaluation: the model is integer already and the data have no labels: there is "
+            "nothing to measure",
+            hint="name the float model as `reference: model.tflite`, or give labels",
+        )
+    return replace(plan, metrics=metrics, choices="none")
 
 
 def kinds(

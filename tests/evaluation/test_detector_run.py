@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from harness import Command
 
+from coral_action.loading.interface import LoadRequest
+from coral_action.loading.tflite_model import load
 from coral_action.quantization.verification import verify
 from coral_action.tflite import pack, read_model, unpack
 from tests.evaluation.graphs import detector, quantized
@@ -119,3 +121,19 @@ def test_float_scores_that_another_operator_reads_are_one(int8: bytes) -> None:
     graph.operators.append(twin)
     assert graph.operators[copied] is not twin
     assert {"CQ201", "CQ202"} <= set(found(pack(model)))
+
+
+def test_the_end_of_a_detector_is_no_fault_of_quantization(model: dict) -> None:
+    said = {f["message"].partition(": ")[2] for f in model["findings"] if f["id"] == "CQ101"}
+    assert said == {"the end of a detector runs in float on the CPU"}
+    assert "CQ102" not in {f["id"] for f in model["findings"]}
+
+
+def test_a_detector_that_is_integer_already_is_taken_as_it_is(
+    folder: Path, int8: bytes, tmp_path: Path
+) -> None:
+    source = tmp_path / "int8.tflite"
+    source.write_bytes(int8)
+    loaded = load(LoadRequest(str(source), "tflite"))
+    assert loaded.already_quantized
+    assert loaded.content == int8
