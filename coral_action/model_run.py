@@ -145,7 +145,7 @@ class ModelRun:
         self.sections["layers"] = layer_data(made)
         if made.statistics is not None:
             self.findings += diagnose_data(made.statistics)
-            self.sections["calibration"] = data_set(made.statistics)
+            self.sections["calibration"] = data_set(made.statistics, made.sheet)
         return made
 
     def _add_int8(self, loaded: FloatModel) -> None:

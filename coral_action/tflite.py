@@ -19,6 +19,9 @@ from coral_action.errors import ModelError
 
 FILE_IDENTIFIER = b"TFL3"
 
+# It ends detectors: boxes from encodings, and the best of them. It works in float, on the CPU.
+DETECTIONS = "CUSTOM:TFLite_Detection_PostProcess"
+
 # numpy dtype of each tensor type that has one (schema.fbs, enum TensorType).
 NUMPY_DTYPES: dict[str, str] = {
     "FLOAT32": "float32",
@@ -120,6 +123,27 @@ class TfliteModel:
             if set(names.values()) == set(indices):
                 return {name: i for i in indices for name, index in names.items() if index == i}
         return {self.tensors[i].name: i for i in indices}
+
+
+def detection_operators(model: TfliteModel) -> frozenset[int]:
+    """Operators that may work in float after an integer model: what ends a detector.
+
+    The indices of TFLite_Detection_PostProcess and of each DEQUANTIZE whose result nothing else
+    reads.
+    """
+    ends = {op.index for op in model.operators if op.name == DETECTIONS}
+    read_elsewhere = set(model.outputs).union(
+        *(op.inputs for op in model.operators if op.index not in ends)
+    )
+    read_by_ends = set().union(*(model.operators[index].inputs for index in ends))
+    feeding = {
+        op.index
+        for op in model.operators
+        if op.name == "DEQUANTIZE"
+        and set(op.outputs) <= read_by_ends
+        and not set(op.outputs) & read_elsewhere
+    }
+    return frozenset(ends | feeding)
 
 
 def schema() -> Any:

@@ -127,3 +127,16 @@ def test_wrong_scaling_is_warned_about(command, digits, tmp_path) -> None:
     messages = [f["message"] for f in report["models"][0]["findings"] if f["id"] == "CQ301"]
     assert any("0 to 255" in message and "-1 to 1" in message for message in messages)
     assert "CQ301" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+
+
+def test_report_shows_the_data_and_the_worst_layers(demo: DemoRun) -> None:
+    for model in demo.report["models"]:
+        assert model["calibration"]["sheet"].startswith("data:image/")
+        assert all(sum(layer["activations"]["counts"]) > 0 for layer in model["layers"])
+        assert any("weights" in layer for layer in model["layers"])
+        shown = [model["layers"], model["calibration"]["sheet"]]
+        assert len(json.dumps(shown)) < 300_000
+    assert "data:image" not in (demo.output / "report.md").read_text()
+    page = (demo.output / "report.html").read_text()
+    assert page.count('class="sheet"') == 3
+    assert page.count('class="chart"') > 30

@@ -15,6 +15,7 @@ from coral_action.config.data_schema import (
 )
 from coral_action.config.paths import PathRules
 from coral_action.data.diagnosis import compare, diagnose
+from coral_action.data.labels import class_names
 from coral_action.data.preprocess import profile_of
 from coral_action.data.samples import (
     BadFile,
@@ -26,6 +27,7 @@ from coral_action.data.samples import (
     Samples,
 )
 from coral_action.data.sampling import choose
+from coral_action.data.sheet import SheetTiles, contact_sheet
 from coral_action.data.sources import OPENERS, Request
 from coral_action.data.statistics import SampleStatistics, merged
 from coral_action.errors import DataError
@@ -38,7 +40,10 @@ __all__ = [
     "Sample",
     "SampleStatistics",
     "Samples",
+    "SheetTiles",
+    "class_names",
     "compare",
+    "contact_sheet",
     "diagnose",
     "merged",
     "open_samples",

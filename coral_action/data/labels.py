@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from coral_action.config.data_schema import DataSection
 from coral_action.config.paths import PathRules
 from coral_action.data.files import FileSet, printable, read_regular
 from coral_action.errors import DataError
@@ -30,6 +31,19 @@ def read_labels(
         return _from_table(files, rules.resolve(labels), numbers)
     numbers = None if labels == "folders" else read_class_names(rules.resolve(labels))
     return _from_folders(files, numbers)
+
+
+def class_names(config: DataSection, rules: PathRules) -> dict[int, str]:
+    """Class names by number, where a .txt lists them: `labels`, or `class_names` for a .csv.
+
+    Raises:
+        DataError: as `read_class_names`.
+    """
+    from_table = (config.labels or "").lower().endswith(".csv")
+    listed = config.class_names if from_table else config.labels
+    if listed is None or listed == "folders":
+        return {}
+    return {number: name for name, number in read_class_names(rules.resolve(listed)).items()}
 
 
 def read_class_names(path: Path) -> dict[str, int]:

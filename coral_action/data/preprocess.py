@@ -40,7 +40,7 @@ class ImagePreprocessor:
         self._size = (height, width)
         _check_size(self._resize, self._size, spec.name)
         preset = PRESETS[config.preset] if config.preset else Preset()
-        self._color = config.color or ("gray" if channels == 1 else preset.color or "rgb")
+        self._color = color_of(config, channels)
         if (self._color == "gray") != (channels == 1):
             raise DataError(
                 f"preprocess.color is {self._color}, but input {spec.name} has "
@@ -120,6 +120,12 @@ class ImagePreprocessor:
         return values.reshape(*self._size, -1)
 
 
+def color_of(config: PreprocessConfig, channels: int) -> str:
+    """The order of an image's channels: gray, rgb or bgr."""
+    preset = PRESETS[config.preset] if config.preset else Preset()
+    return config.color or ("gray" if channels == 1 else preset.color or "rgb")
+
+
 def profile_of(config: PreprocessConfig, spec: InputSpec, *, from_images: bool) -> InputProfile:
     """What coral.yml says of the values of one input; a preset speaks of images only."""
     expected, by = None, ""
@@ -136,6 +142,7 @@ def profile_of(config: PreprocessConfig, spec: InputSpec, *, from_images: bool) 
         scaling_declared=any(value is not None for value in declared),
         expected=expected,
         expected_by=by,
+        color=color_of(config, _image_shape(spec)[2]) if from_images else "",
     )
 
 

@@ -18,6 +18,7 @@ from coral_action.data import open_samples
 from coral_action.data.diagnosis import diagnose, likely_range
 from coral_action.data.preprocess import ImagePreprocessor
 from coral_action.data.samples import Array, InputProfile, Sample, Samples
+from coral_action.data.sheet import picture_shape
 from coral_action.data.statistics import SampleStatistics
 from coral_action.errors import DataError
 from coral_action.isolation import ProgressCallback
@@ -129,7 +130,7 @@ def _tiles(
     seen: Sequence[Sample], statistics: SampleStatistics, preprocess: PreprocessConfig
 ) -> tuple[list[Tile], str]:
     shown = [
-        (i, s) for i, s in enumerate(statistics.profile.inputs) if _picture_shape(s) is not None
+        (i, s) for i, s in enumerate(statistics.profile.inputs) if picture_shape(s) is not None
     ]
     if not shown:
         raise DataError(
@@ -162,7 +163,7 @@ class _Linear:
     """Values as gray or RGB pixels: `start` is black, `end` is white."""
 
     def __init__(self, spec: InputProfile, start: float, end: float) -> None:
-        self._shape = _picture_shape(spec) or ()
+        self._shape = picture_shape(spec) or ()
         self._start = start
         self._width = end - start or 1.0
 
@@ -170,15 +171,6 @@ class _Linear:
         pixels = 255 * (values.astype(np.float64).reshape(self._shape) - self._start) / self._width
         rounded = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
         return np.repeat(rounded, 3, axis=2) if rounded.shape[2] == 1 else rounded
-
-
-def _picture_shape(spec: InputProfile) -> tuple[int, int, int] | None:
-    shape = spec.shape[1:]
-    if len(shape) == 2 and min(shape) > 1:
-        return shape[0], shape[1], 1
-    if len(shape) == 3 and shape[2] in (1, 3) and min(shape[:2]) > 1:
-        return shape[0], shape[1], shape[2]
-    return None
 
 
 def _fitted(pixels: Pixels) -> Image.Image:

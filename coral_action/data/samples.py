@@ -84,6 +84,7 @@ class InputProfile:
     scaling_declared: bool = False  # a preset, scale, mean, std or expect is there
     expected: tuple[float, float] | None = None
     expected_by: str = ""  # the key that says so
+    color: str = ""  # of decoded images: gray, rgb or bgr
 
 
 @dataclass(frozen=True)

@@ -181,6 +181,7 @@ class SampleStatistics:
             "dtype": spec.dtype,
             "low": low,
             "high": high,
+            "color": spec.color,
             "expected": expected,
             "expected_by": spec.expected_by or None,
             "channels": channels,

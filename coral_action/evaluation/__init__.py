@@ -24,6 +24,7 @@ from coral_action.evaluation.result import (
 )
 from coral_action.evaluation.summary import (
     agreement,
+    has_reference,
     kernel_check,
     measure,
     output_errors,
@@ -108,7 +109,7 @@ def _summarize(config: ModelConfig, model: FloatModel, gathered: Gathered) -> Ac
         metrics=tuple(
             measure(kind, columns, level) for kind in kinds(options, gathered.metrics, {})
         ),
-        reference=options.reference,
+        reference=options.reference if has_reference(columns) else "none",
         flips=flips(columns, names, gathered.thumbnails),
         classes=class_losses(columns, names),
         confusion=confusion(columns, names),

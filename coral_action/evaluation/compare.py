@@ -24,7 +24,7 @@ _DIFFERENT = 1e-6  # a probability this far from 1 in sum is none; float32 gives
 
 def compare(
     plan: Plan,
-    reference: Run,
+    reference: Run | None,
     int8: Run,
     samples: Iterable[Sample],
     *,
@@ -37,7 +37,8 @@ def compare(
 
     Args:
         plan: what to compute.
-        reference: outputs of the reference for a sample.
+        reference: outputs of the reference for a sample; None where there is none: then there are
+            rows of the int8 model only.
         int8: the same of the int8 model, dequantized.
         samples: what to run.
         truth_of: the label of a sample.
@@ -52,10 +53,10 @@ def compare(
     for sample in samples:
         truth = truth_of(sample)
         try:
-            outputs = _usable(reference(sample), "the reference model", plan)
             own = _usable(int8(sample), "the int8 model", plan)
-            rows = _rows(plan, outputs, own, truth)
-            if float_check is not None:
+            outputs = reference and _usable(reference(sample), "the reference model", plan)
+            rows = _rows(plan, outputs, own, truth) if outputs else _own_rows(plan, own, truth)
+            if outputs and float_check is not None:
                 rows["float_check"] = _check(
                     plan, outputs, _usable(float_check(sample), "the float .tflite", plan)
                 )
@@ -88,6 +89,13 @@ def _rows(plan: Plan, reference: Outputs, int8: Outputs, truth: Truth) -> dict[s
             if key not in rows:
                 rows[key] = metric.row(outputs, reference, truth, plan.settings)
     return rows
+
+
+def _own_rows(plan: Plan, int8: Outputs, truth: Truth) -> dict[str, Array]:
+    return {
+        metric_keys(metric)[1]: metric.row(int8, int8, truth, plan.settings)
+        for metric in plan.metrics
+    }
 
 
 def _usable(outputs: Outputs, which: str, plan: Plan) -> Outputs:

@@ -26,6 +26,8 @@ _ORDER: tuple[FlipKind, ...] = ("lost", "changed", "gained")
 
 def _flipped(columns: Columns) -> list[tuple[int, float, str, int]]:
     """(place in _ORDER, -loss, name, place) of each sample that changed, worst first."""
+    if "choices" not in columns:
+        return []
     choices = columns.stacked("choices")
     found = []
     for place in np.flatnonzero(choices[:, FLOAT_CHOICE] != choices[:, INT8_CHOICE]):
@@ -43,16 +45,16 @@ def worst_places(columns: Columns) -> list[int]:
 
 
 def flips(columns: Columns, names: dict[int, str], thumbnails: dict[str, str]) -> Flips | None:
-    """Counts and the worst; None where outputs are no classes.
+    """Counts and the worst; None where outputs are no classes, or there is no reference.
 
     Args:
         columns: of all samples.
         names: class names by number.
         thumbnails: pictures by sample name.
     """
-    choices = columns.stacked("choices")
-    if np.isnan(choices).any():
+    if "choices" not in columns or np.isnan(columns.stacked("choices")).any():
         return None
+    choices = columns.stacked("choices")
     flipped = _flipped(columns)
     counts = [sum(1 for kind, *_ in flipped if kind == wanted) for wanted in range(3)]
     worst = []
@@ -115,6 +117,8 @@ def confusion(columns: Columns, names: dict[int, str]) -> Confusion | None:
 
 def _labels_and_choices(columns: Columns) -> tuple[Integers, tuple[Integers, Integers]] | None:
     """Labels, and the choices of float and of int8; None where outputs or labels are no classes."""
+    if "choices" not in columns:
+        return None
     choices = columns.stacked("choices")
     labels = np.asarray(columns.labels, dtype=np.int64)
     if np.isnan(choices).any() or (labels < 0).any():

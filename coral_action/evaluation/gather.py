@@ -62,7 +62,7 @@ def gather(
             "stored": known_float_outputs and str(known_float_outputs),
             "output": str(Path(folder) / "rows"),
         }
-        if options.reference == "original":
+        if options.reference == "original" and not model.already_quantized:
             original = Path(folder) / "original"
             original.mkdir()
             run_isolated(
@@ -77,7 +77,7 @@ def gather(
                 on_progress=on_progress,
             )
             request |= {"stored": str(original), "reference": "original"}
-        elif options.reference != "float":
+        elif options.reference not in ("float", "original"):
             request |= {"stored": None, "reference": str(_existing(options.reference, paths))}
         results = run_in_workers(
             "coral_action.evaluation.worker:evaluate_task",

@@ -26,6 +26,8 @@ def is_structural(accuracy: Accuracy) -> bool:
     """
     metric = accuracy.metrics[0]
     drop = metric.drop
+    if drop is None:
+        return False
     if metric.unit != "fraction":
         drop = 100 * (1 - min(output.cosine for output in accuracy.outputs))
     agreement = accuracy.agreement
@@ -34,8 +36,8 @@ def is_structural(accuracy: Accuracy) -> bool:
 
 def structural(accuracy: Accuracy, limits: LimitsConfig) -> Iterator[Finding]:
     """CQ401: int8 loses so much that some layer, or the data, must be the cause."""
-    if is_structural(accuracy):
-        metric = accuracy.metrics[0]
+    metric = accuracy.metrics[0]
+    if metric.drop is not None and is_structural(accuracy):
         agreement = accuracy.agreement
         agrees = "" if agreement is None else f" and agrees with float in {agreement:.1%}"
         yield Finding(
@@ -83,7 +85,7 @@ def too_few_samples(accuracy: Accuracy, limits: LimitsConfig) -> Iterator[Findin
     limit, metric = limits.accuracy_drop, accuracy.metrics[0]
     if limit is None or metric.interval is None or limit.confidence is not None:
         return
-    if metric.interval[0] <= limit.max < metric.drop:
+    if metric.drop is not None and metric.interval[0] <= limit.max < metric.drop:
         low, high = (_amount(metric, end) for end in metric.interval)
         yield Finding(
             "CQ404",
@@ -99,7 +101,12 @@ def too_few_samples(accuracy: Accuracy, limits: LimitsConfig) -> Iterator[Findin
 def float_is_chance(accuracy: Accuracy, limits: LimitsConfig) -> Iterator[Finding]:
     """CQ405: the float model itself does no better than always choosing the commonest class."""
     top1 = next((m for m in accuracy.metrics if m.name in ("top1", "binary_accuracy")), None)
-    if top1 is None or accuracy.confusion is None or len(accuracy.classes) < 2:
+    if (
+        top1 is None
+        or top1.float_value is None
+        or accuracy.confusion is None
+        or len(accuracy.classes) < 2
+    ):
         return
     commonest = max(item.samples for item in accuracy.classes) / accuracy.samples
     # Two standard errors: a model that is as good as chance is below this in 98 of 100 cases.
@@ -115,12 +122,27 @@ def float_is_chance(accuracy: Accuracy, limits: LimitsConfig) -> Iterator[Findin
         )
 
 
+def no_reference(accuracy: Accuracy, limits: LimitsConfig) -> Iterator[Finding]:
+    """CQ406: the model was integer already, so there is no float model to compare with."""
+    if accuracy.reference == "none":
+        limited = limits.accuracy_drop is not None
+        yield Finding(
+            "CQ406",
+            Severity.WARNING if limited else Severity.INFO,
+            "the model is integer already and there is no float model to compare with: what "
+            "quantization lost is not known"
+            + (", and limits.accuracy_drop was not checked" if limited else ""),
+            "name the float model that it was made from: `evaluation: {reference: model.tflite}`",
+        )
+
+
 CHECKS: tuple[Check, ...] = (
     structural,
     kernels_differ,
     reference_differs,
     too_few_samples,
     float_is_chance,
+    no_reference,
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,11 +14,9 @@ from coral_action.evaluation.metrics import METRICS, MetricKind, Settings, Task,
 from coral_action.evaluation.metrics.custom import custom_kind, not_run
 from coral_action.evaluation.metrics.kind import DetectionNames, RowFunction, Truth
 from coral_action.loading import FloatModel
-from coral_action.tflite import TfliteModel
+from coral_action.tflite import DETECTIONS, TfliteModel
 
 Choices = Literal["classes", "pixels", "if_probabilities", "none"]
-
-_POSTPROCESS = "CUSTOM:TFLite_Detection_PostProcess"
 
 
 @dataclass(frozen=True)
@@ -68,6 +66,22 @@ def make_plan(
     return Plan(metrics, settings, choices)
 
 
+def without_reference(plan: Plan) -> Plan:
+    """What can be said of a model that there is nothing to compare with.
+
+    Raises:
+        DataError: if that is nothing.
+    """
+    metrics = tuple(metric for metric in plan.metrics if not metric.against_reference)
+    if not metrics:
+        raise DataError(
+            "evaluation: the model is integer already and the data have no labels: there is "
+            "nothing to measure",
+            hint="name the float model as `reference: model.tflite`, or give labels",
+        )
+    return replace(plan, metrics=metrics, choices="none")
+
+
 def kinds(
     options: EvaluationOptions, names: Sequence[str], custom: Mapping[str, RowFunction]
 ) -> tuple[MetricKind, ...]:
@@ -113,7 +127,7 @@ def _postprocess(model: TfliteModel) -> DetectionNames:
     names = {index: name for name, index in model.output_names().items()}
     for operator in model.operators:
         found = [names.get(index) for index in operator.outputs]
-        if operator.name == _POSTPROCESS and len(found) == 4 and None not in found:
+        if operator.name == DETECTIONS and len(found) == 4 and None not in found:
             return DetectionNames(*(str(name) for name in found))
     raise DataError(
         "evaluation: the metric map needs detections, but the model does not end with "

@@ -19,10 +19,11 @@ class Metric:
     `unit` is `fraction` (0 to 1, shown as a percentage) or `value` (in the unit of the labels).
     `interval` holds the drop at the level `confidence`, paired by sample. `p_value` is that of
     McNemar's exact test (two-sided), for metrics that say right or wrong of each sample.
+    `float_value` is None where there is nothing to compare with: then no loss is known.
     """
 
     name: str
-    float_value: float
+    float_value: float | None
     int8_value: float
     unit: Unit = "fraction"
     higher_is_better: bool = True
@@ -31,8 +32,10 @@ class Metric:
     p_value: float | None = None
 
     @property
-    def drop(self) -> float:
+    def drop(self) -> float | None:
         """What int8 lost, positive for a loss: percentage points, or the metric's own unit."""
+        if self.float_value is None:
+            return None
         lost = self.float_value - self.int8_value
         return (lost if self.higher_is_better else -lost) * (100 if self.unit == "fraction" else 1)
 
@@ -145,7 +148,7 @@ class Accuracy:
     agreement: float | None
     kernels: str  # litert's kernels that computed int8
     metrics: tuple[Metric, ...]
-    reference: str = "float"
+    reference: str = "float"  # as in coral.yml; "none" for a model that is integer already
     flips: Flips | None = None
     classes: tuple[ClassLoss, ...] = ()
     confusion: Confusion | None = None

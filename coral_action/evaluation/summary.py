@@ -26,8 +26,16 @@ from coral_action.evaluation.statistics import (
 )
 
 
+def has_reference(columns: Columns) -> bool:
+    """Whether int8 was compared with something."""
+    return "errors" in columns
+
+
 def measure(kind: MetricKind, columns: Columns, confidence: float) -> Metric:
-    """One metric with both models, and an interval for the loss."""
+    """One metric with both models, and an interval for the loss; without a reference, its value."""
+    if not has_reference(columns):
+        own = kind.prepare(columns.stacked(metric_keys(kind)[1]))(np.ones(len(columns)))
+        return Metric(kind.name, None, own, kind.unit, kind.higher_is_better)
     rows = [columns.stacked(key) for key in metric_keys(kind)]
     first, second = (kind.prepare(part) for part in rows)
     every = np.ones(len(columns))
@@ -53,6 +61,8 @@ def measure(kind: MetricKind, columns: Columns, confidence: float) -> Metric:
 
 def output_errors(columns: Columns, names: Sequence[str]) -> tuple[OutputError, ...]:
     """How far each output of int8 is from the reference's, over all samples."""
+    if not has_reference(columns):
+        return ()
     errors = columns.stacked("errors")
     found = []
     for name, rows in zip(names, errors.swapaxes(0, 1), strict=True):
@@ -65,6 +75,8 @@ def output_errors(columns: Columns, names: Sequence[str]) -> tuple[OutputError, 
 
 def agreement(columns: Columns) -> float | None:
     """Mean agreement of both models; None where some sample has none."""
+    if not has_reference(columns):
+        return None
     same = columns.stacked("agreement")[:, 0]
     return None if np.isnan(same).any() else float(same.mean())
 

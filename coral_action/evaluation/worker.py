@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from coral_action.config.data_schema import EvaluationConfig, PreprocessConfig
 from coral_action.config.paths import PathRules
-from coral_action.data import Sample, Samples, SampleStatistics, open_samples
+from coral_action.data import Sample, Samples, SampleStatistics, class_names, open_samples
 from coral_action.errors import DataError, UsageError
 from coral_action.evaluation.boxes import read_boxes
 from coral_action.evaluation.columns import Columns
@@ -17,12 +18,12 @@ from coral_action.evaluation.compare import Run, compare
 from coral_action.evaluation.flips import worst_places
 from coral_action.evaluation.metrics.custom import load_row
 from coral_action.evaluation.metrics.kind import Outputs, RowFunction, Truth
-from coral_action.evaluation.plan import Plan, make_plan
+from coral_action.evaluation.plan import Plan, make_plan, without_reference
 from coral_action.evaluation.stored import StoredOutputs
 from coral_action.evaluation.thumbnails import thumbnail
 from coral_action.inference import Kernels, Runner
 from coral_action.isolation import ProgressCallback
-from coral_action.loading import FloatModel
+from coral_action.loading import FloatModel, TensorSpec
 from coral_action.tflite import TfliteModel, read_model
 
 
@@ -32,7 +33,7 @@ def open_evaluation(request: dict[str, Any]) -> Samples:
         EvaluationConfig.model_validate(request["evaluation"]),
         PreprocessConfig.model_validate(request["preprocess"]),
         PathRules.from_json(request["paths"]),
-        FloatModel.from_json(request["model"]).inputs,
+        _real_valued(FloatModel.from_json(request["model"])),
         allow_custom_code=request["allow_custom_code"] is True,
     )
 
@@ -52,15 +53,17 @@ def evaluate_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
     truth_of = _truth(options, PathRules.from_json(request["paths"]))
     first = next(iter(samples.shard(0, len(samples))), None)
     custom = _custom(request, options)
+    reference = _reference(request, model)
     plan = make_plan(options, model, _read(model.path), truth_of(first) if first else None, custom)
+    plan = plan if reference else without_reference(plan)
     int8, result["kernels"] = _run_int8(Path(request["int8"]), model, exact=options.exact)
     columns = compare(
         plan,
-        _reference(request, model),
+        reference,
         int8,
         statistics.watching(samples),
         truth_of=truth_of,
-        float_check=_run(model.path, model) if options.reference != "float" else None,
+        float_check=_float_check(options, model),
         kernel_check=_run(Path(request["int8"]), model) if options.exact else None,
         advance=lambda done: progress(done, len(samples)),
     )
@@ -68,7 +71,8 @@ def evaluate_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
     result["statistics"] = statistics.to_json()
     result["metrics"] = [metric.name for metric in plan.metrics]
     result["thumbnails"] = _thumbnails(columns, plan, samples)
-    result["classes"] = _class_names(options, columns)
+    paths = PathRules.from_json(request["paths"])
+    result["classes"] = _class_names(options, paths, columns)
     return result
 
 
@@ -110,8 +114,31 @@ def _named(path: Path, kind: str, held: dict[str, int], wanted: list[str]) -> di
     return dict(zip(wanted, held.values(), strict=True))
 
 
-def _reference(request: dict[str, Any], model: FloatModel) -> Run:
-    """The float .tflite, another .tflite, or outputs that were computed before."""
+def _real_valued(model: FloatModel) -> tuple[TensorSpec, ...]:
+    """The inputs as samples feed them: real numbers where a model stores them quantized."""
+    if not model.already_quantized:
+        return model.inputs
+    held = _read(model.path)
+    scaled = {name for name, i in held.input_names().items() if held.tensors[i].scales}
+    return tuple(
+        replace(spec, dtype="float32") if spec.name in scaled else spec for spec in model.inputs
+    )
+
+
+def _float_check(options: EvaluationConfig, model: FloatModel) -> Run | None:
+    """The float .tflite, where the reference is another model."""
+    if options.reference == "float" or model.already_quantized:
+        return None
+    return _run(model.path, model)
+
+
+def _reference(request: dict[str, Any], model: FloatModel) -> Run | None:
+    """The float .tflite, another .tflite, or outputs that were computed before.
+
+    None for a model that is integer already, if no other is named.
+    """
+    if model.already_quantized and request["reference"] is None:
+        return None
     if request["stored"] is None:
         return _run(Path(request["reference"] or model.path), model)
     stored = StoredOutputs(Path(request["stored"]))
@@ -175,9 +202,11 @@ def _thumbnails(columns: Columns, plan: Plan, samples: Samples) -> dict[str, str
     return found
 
 
-def _class_names(options: EvaluationConfig, columns: Columns) -> dict[str, str]:
-    """Class names by number, where the first folder of a sample's path is its class."""
-    if options.labels is None or options.labels.endswith(".csv"):
+def _class_names(options: EvaluationConfig, paths: PathRules, columns: Columns) -> dict[str, str]:
+    """Class names by number: of a list of class names, or else the folders of samples."""
+    if options.labels is None:
         return {}
+    if options.labels != "folders":
+        return {str(number): name for number, name in class_names(options, paths).items()}
     pairs = zip(columns.labels, columns.names, strict=True)
     return {str(label): name.split("/")[0] for label, name in pairs}

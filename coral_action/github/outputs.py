@@ -11,7 +11,8 @@ def outputs_of(
     report: Report, folder: str, *, comment_url: str = "", release_url: str = ""
 ) -> dict[str, str]:
     """The outputs of the action, all text; `folder` is where report.json lies."""
-    drops = [m.accuracy.metrics[0].drop for m in report.models if m.accuracy and m.accuracy.metrics]
+    first = [m.accuracy.metrics[0] for m in report.models if m.accuracy and m.accuracy.metrics]
+    drops = [metric.drop for metric in first if metric.drop is not None]
     cpu = [m.placement.cpu for m in report.models if m.placement]
     return {
         "report": f"{folder}/report.json",

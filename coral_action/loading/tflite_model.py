@@ -13,7 +13,15 @@ from coral_action.errors import ModelError
 from coral_action.findings import Finding, Severity
 from coral_action.loading import tflite_fold, tflite_graph
 from coral_action.loading.interface import Loaded, LoadRequest, listed
-from coral_action.tflite import Operator, TfliteModel, pack, read_model, unpack
+from coral_action.tflite import (
+    DETECTIONS,
+    Operator,
+    TfliteModel,
+    detection_operators,
+    pack,
+    read_model,
+    unpack,
+)
 
 _RECURRENT = frozenset(
     {"UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "LSTM", "RNN", "SVDF"}
@@ -108,7 +116,7 @@ def _refuse_operators(view: TfliteModel) -> None:
             "cut the model before it",
         ),
         (
-            lambda name: name.startswith("CUSTOM:"),
+            lambda name: name.startswith("CUSTOM:") and name != DETECTIONS,
             "custom operators, which have no int8 kernel",
             "cut the model before them",
         ),
@@ -134,8 +142,12 @@ def _before(view: TfliteModel, operator: Operator) -> list[str]:
 
 
 def _is_full_integer(view: TfliteModel) -> bool:
-    used = {i for op in view.operators for i in (*op.inputs, *op.outputs) if i >= 0}
-    types = {view.tensors[i].type for i in (used | set(view.inputs) | set(view.outputs))}
+    floats = detection_operators(view)
+    inner = [op for op in view.operators if op.index not in floats]
+    used = {i for op in inner for i in (*op.inputs, *op.outputs) if i >= 0}
+    detections = {i for index in floats for i in view.operators[index].outputs}
+    ends = set(view.inputs) | (set(view.outputs) - detections)
+    types = {view.tensors[i].type for i in used | ends}
     return not types & _FLOATS and bool(types & {"INT8", "UINT8"}) and "INT16" not in types
 
 

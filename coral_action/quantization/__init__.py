@@ -16,6 +16,7 @@ from coral_action.quantization.calibrators import NEEDS_HISTOGRAMS
 from coral_action.quantization.crew import Crew
 from coral_action.quantization.int8_model import Int8Model
 from coral_action.quantization.layer_error import LayerError
+from coral_action.quantization.layer_histogram import LayerHistogram
 from coral_action.quantization.preparation import prepare
 from coral_action.quantization.selection import Trial
 from coral_action.quantization.verification import verify, verify_float
@@ -29,6 +30,7 @@ __all__ = [
     "Crew",
     "Int8Model",
     "LayerError",
+    "LayerHistogram",
     "Trial",
     "accept_full_integer",
     "quantize_model",
@@ -96,17 +98,20 @@ def quantize_model(
     prepared = prepare(model.path, config, crew.scratch)
     request = _request(config, model, paths, prepared.path)
     request["allow_custom_code"] = allow_custom_code
-    files = [str(crew.scratch / f"observed-{index}.npz") for index in range(crew.workers)]
+    files, tiles = (
+        [str(crew.scratch / f"{kind}-{index}.npz") for index in range(crew.workers)]
+        for kind in ("observed", "tiles")
+    )
     replies = crew.observe(
         [
-            {**request, "shard": [index, crew.workers], "output": file}
+            {**request, "shard": [index, crew.workers], "output": file, "tiles": tiles[index]}
             for index, file in enumerate(files)
         ],
         on_progress,
     )
     statistics = merged([SampleStatistics.from_json(reply["statistics"]) for reply in replies])
     calibrated = time.monotonic()
-    request["observed"] = files
+    request |= {"observed": files, "tiles": tiles}
     request["float_outputs"] = None if float_outputs is None else str(float_outputs)
     reply, int8 = _quantize(crew, request, target)
     correction = reply.get("bias_correction", {})
@@ -128,11 +133,12 @@ def quantize_model(
         },
         tried=tuple(Trial(**trial) for trial in reply.get("tried", [])),
         why=str(reply.get("why", "")),
-        layer_errors=tuple(LayerError(**error) for error in reply.get("layer_errors", [])),
+        layer_errors=tuple(LayerError.from_json(error) for error in reply.get("layer_errors", [])),
         rewrites=prepared.rewrites,
         float_outputs=float_outputs,
         workers=crew.workers,
         statistics=statistics,
+        sheet=reply["sheet"],
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,12 @@ import numpy as np
 from coral_action.data import Sample
 from coral_action.inference import Runner
 from coral_action.quantization.float_reference import FloatReference, dequantized
+from coral_action.quantization.layer_histogram import (
+    LayerHistogram,
+    activation_histograms,
+    weight_histogram,
+    weights_of,
+)
 from coral_action.quantization.verification import label
 from coral_action.tflite import read_model
 
@@ -22,16 +28,27 @@ class LayerError:
     """One layer of the int8 model.
 
     `sqnr` is 10 log10(sum x^2 / sum (x - y)^2) in dB over all samples, x float and y int8; errors
-    of the layers before it are in it.
+    of the layers before it are in it. `activations` and `weights` are there where they were asked
+    for (`with_histograms`) and the layer has some.
     """
 
     operator: str
     tensor: str
     sqnr: float
+    activations: LayerHistogram | None = None
+    weights: LayerHistogram | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> LayerError:
+        """The inverse of `to_json`."""
+        histograms = {
+            key: LayerHistogram.from_json(data[key]) for key in ("activations", "weights")
+        }
+        return cls(**{**data, **histograms})
 
 
 def layer_errors(int8: bytes, real: bytes, samples: Sequence[Sample]) -> list[LayerError]:
@@ -69,6 +86,35 @@ def layer_errors(int8: bytes, real: bytes, samples: Sequence[Sample]) -> list[La
         if signal[row] > 0
     ]
     return sorted(errors, key=lambda error: error.sqnr)
+
+
+def with_histograms(
+    errors: Sequence[LayerError], int8: bytes, real: bytes, samples: Sequence[Sample]
+) -> list[LayerError]:
+    """The same layers with histograms of their float activations and weights.
+
+    Args:
+        errors: of `layer_errors`.
+        int8: the int8 .tflite.
+        real: the float .tflite that it was made from.
+        samples: a few are run through the float model.
+    """
+    model, floats = read_model(int8), read_model(real)
+    reference = FloatReference(real)
+    pairs_by_name = {
+        tensor.name: (twin, tensor)
+        for tensor in model.tensors
+        if tensor.scales and (twin := reference.twin(tensor)) is not None
+    }
+    pairs = [pairs_by_name[error.tensor] for error in errors]
+    activations = activation_histograms(reference, samples, pairs)
+    found = []
+    for error, values, (twin, tensor) in zip(errors, activations, pairs, strict=True):
+        weights = weight_histogram(
+            weights_of(floats, twin, "FLOAT32"), weights_of(model, tensor.index, "INT8")
+        )
+        found.append(replace(error, activations=values, weights=weights))
+    return found
 
 
 def _decibels(signal: float, noise: float) -> float:

@@ -107,7 +107,7 @@ def _accuracy(now: ModelReport, before: ModelReport) -> Iterator[Change]:
     for name in names:
         old, new = (_metric(side, name) for side in sides)
         for part in ("float", "int8"):
-            yield _metric_change(name, part, old, new, sides)
+            yield from _known(_metric_change(name, part, old, new, sides))
     agreements = [side.agreement if side else None for side in sides]
     noise = binomial_noise(agreements[0], agreements[1], *_samples(sides))
     change = _plain("accuracy.agreement", "percent", *agreements, more_is_better=True, noise=noise)

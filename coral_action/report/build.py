@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from coral_action.data import SampleStatistics
 from coral_action.edgetpu import Compiled, Cost, Placement
@@ -30,6 +32,7 @@ from coral_action.report.sections import (
     DataFile,
     DataSetData,
     EdgeTpuData,
+    Histogram,
     LayerData,
     TensorBytes,
     TriedCalibrator,
@@ -81,6 +84,8 @@ def layer_data(int8: Int8Model) -> list[LayerData]:
                 operator=name,
                 index=index,
                 sqnr_db=_finite(error.sqnr),
+                activations=error.activations and Histogram(**asdict(error.activations)),
+                weights=error.weights and Histogram(**asdict(error.weights)),
             )
         )
     return layers
@@ -96,8 +101,8 @@ def _finite(decibels: float) -> float | None:
     return decibels if math.isfinite(decibels) else None
 
 
-def data_set(statistics: SampleStatistics) -> DataSetData:
-    """The samples that were used, and what the model was fed."""
+def data_set(statistics: SampleStatistics, sheet: str | None = None) -> DataSetData:
+    """The samples that were used, what the model was fed, and a picture of some of them."""
     facts = statistics.facts()
     several = len(facts["inputs"]) > 1
     return DataSetData(
@@ -106,13 +111,26 @@ def data_set(statistics: SampleStatistics) -> DataSetData:
         files=[DataFile(name=name) for name in facts["manifest"]["files"][:MAX_LISTED_FILES]],
         channels=[
             ChannelData(
-                name=f"{item['name']} {position}" if several else str(position),
+                name=f"{item['name']}: {name}" if several else name,
                 **{key: channel[key] for key in ("low", "high", "mean", "std")},
             )
             for item in facts["inputs"]
-            for position, channel in enumerate(item["channels"])
+            for name, channel in zip(channel_names(item), item["channels"], strict=True)
         ],
+        sheet=sheet,
     )
+
+
+_COLORS = {"gray": ("gray",), "rgb": ("red", "green", "blue"), "bgr": ("blue", "green", "red")}
+
+
+def channel_names(facts: Mapping[str, Any]) -> Sequence[str]:
+    """What the channels of an input are called: colours where it is an image."""
+    count = len(facts["channels"])
+    colors = _COLORS.get(facts["color"], ())
+    if len(colors) == count:
+        return colors
+    return ["all values"] if count == 1 else [f"channel {number}" for number in range(count)]
 
 
 def edge_tpu_data(cost: Cost, compiled: Compiled | None) -> EdgeTpuData:
@@ -199,7 +217,9 @@ def accuracy_data(accuracy: Accuracy) -> AccuracyData:
         kernels=accuracy.kernels,
         metrics=[
             # Counts of samples divided by their number: nine digits hide float dust.
-            MetricData(**asdict(metric), drop=round(metric.drop, 9))
+            MetricData(
+                **asdict(metric), drop=None if metric.drop is None else round(metric.drop, 9)
+            )
             for metric in accuracy.metrics
         ],
         reference=accuracy.reference,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -17,14 +18,19 @@ from coral_action.report.charts import histogram
 from coral_action.report.foreign import message, prose
 from coral_action.report.graph import svg
 from coral_action.report.groups import on_cpu
-from coral_action.report.model import Report
+from coral_action.report.model import ModelReport, Report
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 
+# Characters of all pictures together: what 40 models of 300 operators leave of ten megabytes.
+MAX_PICTURES = 2_000_000
+
+
 def render(report: Report) -> str:
     """The whole page; every value is made visible and escaped by the template engine."""
+    whole, report = report, _with_few_pictures(report)
     script = _asset("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     compared = {m.name: m for m in report.baseline.models} if report.baseline else {}
@@ -33,6 +39,11 @@ def render(report: Report) -> str:
         .get_template("report.html.jinja")
         .render(
             report=report,
+            without_pictures=[
+                m.name
+                for m, shown in zip(whole.models, report.models, strict=True)
+                if m is not shown
+            ],
             compared=compared,
             text=text,
             graph=svg,
@@ -44,6 +55,38 @@ def render(report: Report) -> str:
             script_hash=_markup(digest),
         )
     )
+
+
+def _with_few_pictures(report: Report) -> Report:
+    """Without the pictures that would make the page too large, those of the last models first."""
+    room = MAX_PICTURES
+    models = []
+    for model in report.models:
+        taken = sum(map(len, _pictures(model)))
+        models.append(model if taken <= room else _without_pictures(model))
+        room -= taken if taken <= room else 0
+    return report.model_copy(update={"models": models})
+
+
+def _pictures(model: ModelReport) -> Iterator[str]:
+    for data in (model.calibration, model.evaluation_data):
+        if data and data.sheet:
+            yield data.sheet
+    flips = model.accuracy.flips if model.accuracy else None
+    yield from (flip.thumbnail for flip in (flips.worst if flips else ()) if flip.thumbnail)
+
+
+def _without_pictures(model: ModelReport) -> ModelReport:
+    changed: dict[str, Any] = {
+        name: data.model_copy(update={"sheet": None})
+        for name in ("calibration", "evaluation_data")
+        if (data := getattr(model, name))
+    }
+    if model.accuracy and model.accuracy.flips:
+        worst = [f.model_copy(update={"thumbnail": None}) for f in model.accuracy.flips.worst]
+        flips = model.accuracy.flips.model_copy(update={"worst": worst})
+        changed["accuracy"] = model.accuracy.model_copy(update={"flips": flips})
+    return model.model_copy(update=changed)
 
 
 @cache

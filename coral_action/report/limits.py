@@ -33,7 +33,10 @@ def _drop(limit: DropLimit | None, accuracy: AccuracyData | None) -> list[LimitD
     if limit is None or accuracy is None:
         return []
     metric = accuracy.metrics[0]
-    value, confidence = metric.drop, None
+    if metric.drop is None:  # CQ406 says so
+        return []
+    value: float = metric.drop
+    confidence = None
     if limit.confidence is not None and metric.interval is not None:
         value, confidence = metric.interval[0], metric.confidence
     passed = value <= limit.max

@@ -130,7 +130,7 @@ def _metrics(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
         (
             cell(metric.name),
             text.from_to(metric),
-            text.change(metric),
+            text.change(metric) or "—",
             text.interval(metric) + (", noise" if text.is_noise(metric) else ""),
         )
         for metric in accuracy.metrics[:_ROWS]
@@ -148,7 +148,9 @@ def _accuracy_notes(accuracy: AccuracyData) -> Iterator[str]:
             "of the samples."
         )
     yield f"The int8 model ran on {plain(accuracy.kernels)} kernels."
-    if accuracy.reference != "float":
+    if accuracy.reference == "none":
+        yield "There is no float model to compare with: it was integer already."
+    elif accuracy.reference != "float":
         yield f"Reference: {code(accuracy.reference)}."
     if check := accuracy.kernel_check:
         yield (

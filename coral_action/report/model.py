@@ -97,14 +97,15 @@ class PlacementData(_Data):
 class MetricData(_Data):
     """One metric: fractions from 0 to 1 (`unit` fraction), or numbers in the labels' unit (value).
 
+    `float` and `drop` are absent where a model was integer already and no reference was named.
     `drop` is what int8 lost, positive for a loss: percentage points, or the metric's own unit.
     `interval` holds it at the level `confidence`; `p_value` is that of McNemar's exact test.
     """
 
     name: str
-    float_value: float = Field(alias="float")
+    float_value: float | None = Field(None, alias="float")
     int8_value: float = Field(alias="int8")
-    drop: float
+    drop: float | None = None
     unit: Literal["fraction", "value"] = "fraction"
     higher_is_better: bool = True
     interval: tuple[float, float] | None = None

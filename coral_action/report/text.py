@@ -80,20 +80,26 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
-def one(metric: MetricData, value: float) -> str:
-    """One value of a metric with its unit."""
+def one(metric: MetricData, value: float | None) -> str:
+    """One value of a metric with its unit; a dash where it is not known."""
+    if value is None:
+        return "–"  # noqa: RUF001
     return percent(value) if metric.unit == "fraction" else number(value)
 
 
 def from_to(metric: MetricData) -> str:
-    """A metric with float and with int8: 99.25 → 98.75 %."""
+    """A metric with float and with int8: 99.25 → 98.75 %; int8 alone without a reference."""
+    if metric.float_value is None:
+        return f"{one(metric, None)} → {one(metric, metric.int8_value)}"
     if metric.unit == "value":
         return f"{number(metric.float_value)} → {number(metric.int8_value)}"
     return f"{metric.float_value * 100:.2f} → {metric.int8_value * 100:.2f} %"
 
 
 def change(metric: MetricData) -> str:
-    """What int8 changed, in percentage points or the metric's unit."""
+    """What int8 changed, in percentage points or the metric's unit; empty where not known."""
+    if metric.drop is None:
+        return ""
     sign = -1 if metric.higher_is_better else 1
     return signed(sign * metric.drop, ".2f" if metric.unit == "fraction" else ".4g")
 
@@ -125,7 +131,8 @@ def accuracy(model: ModelReport) -> str:
     if model.accuracy is None or not model.accuracy.metrics:
         return ""
     metric = model.accuracy.metrics[0]
-    return f"{metric.name} {from_to(metric)} ({change(metric)})"
+    changed = f" ({change(metric)})" if metric.drop is not None else ""
+    return f"{metric.name} {from_to(metric)}{changed}"
 
 
 def mapped(placement: PlacementData) -> str:

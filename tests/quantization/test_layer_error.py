@@ -1,15 +1,22 @@
 # ruff: noqa: F811 - fixtures are imported by name
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from zoo_support import Zoo, every_tensor, zoo  # noqa: F401 - fixtures too
 
 from coral_action.quantization.calibrators import CALIBRATORS, Options
 from coral_action.quantization.graph import Graph
-from coral_action.quantization.layer_error import layer_errors
+from coral_action.quantization.layer_error import LayerError, layer_errors, with_histograms
+from coral_action.quantization.layer_histogram import activation_histograms
 from coral_action.quantization.observation import observe
 from coral_action.quantization.quantizer import annotate, quantize
+from coral_action.tflite import Tensor, read_model
+
+WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +89,67 @@ def test_at_most_32_samples_are_used(residual: tuple[bytes, bytes], zoo: Zoo) ->
     assert layer_errors(int8, real, zoo.samples("residual", 100)) == layer_errors(
         int8, real, zoo.samples("residual", 32)
     )
+
+
+def test_histograms_count_the_float_values_of_a_layer_and_its_weights(
+    residual: tuple[bytes, bytes], zoo: Zoo
+) -> None:
+    real, int8 = residual
+    samples = zoo.samples("residual", 12)
+    errors = layer_errors(int8, real, samples)
+    shown = with_histograms(errors, int8, real, samples)
+    assert [replace(e, activations=None, weights=None) for e in shown] == errors
+    floats = every_tensor(real, samples[:8])
+    graph, quantized = Graph(real), read_model(int8)
+    names = {graph.name(i): i for i in floats}
+    weighted = 0
+    for error in shown:
+        values = floats[names[error.tensor]].astype(np.float64)
+        assert values.size <= 8 * 65536  # else only a part would be counted
+        found = error.activations
+        assert found is not None
+        seen = (values.min(), values.max())
+        assert (found.low, found.high) == pytest.approx(seen, rel=1e-5, abs=1e-6)
+        assert sum(found.counts) == values.size
+        # A value on the edge of two bins may fall to either side.
+        below = np.searchsorted(np.sort(values.ravel()), np.linspace(found.low, found.high, 65))
+        assert np.abs(np.cumsum(found.counts) - below[1:]).max() <= 8 + (values == 0).sum()
+        tensor = next(t for t in quantized.tensors if t.name == error.tensor and not t.is_constant)
+        ends = [(end - tensor.zero_points[0]) * tensor.scales[0] for end in (-128, 127)]
+        assert [found.int8_low, found.int8_high] == pytest.approx(ends)
+        producer = graph.producer(names[error.tensor])
+        if producer is not None and graph.kind(producer) == "CONV_2D":
+            kernel = graph.constant(int(producer.inputs[1]))
+            assert error.weights is not None
+            assert sum(error.weights.counts) == kernel.size
+            assert (error.weights.low, error.weights.high) == (kernel.min(), kernel.max())
+            assert error.weights.int8_high >= max(kernel.max(), -kernel.min()) * 0.999
+            weighted += 1
+        else:
+            assert error.weights is None or graph.kind(producer) in WEIGHTED
+    assert weighted >= 3
+
+
+def test_histograms_cross_to_the_parent_as_json(residual: tuple[bytes, bytes], zoo: Zoo) -> None:
+    real, int8 = residual
+    samples = zoo.samples("residual", 2)
+    for error in with_histograms(layer_errors(int8, real, samples), int8, real, samples):
+        assert LayerError.from_json(json.loads(json.dumps(error.to_json()))) == error
+
+
+def test_values_far_from_the_others_are_seen_whatever_part_is_counted() -> None:
+    """One value of a million sets the range; a constant tensor has a range, too."""
+    values = np.zeros((1, 1000, 1000, 1), np.float32)
+    values[0, 500, 501] = 40
+    tensor = Tensor(0, "x", values.shape, "INT8", (0.5,), (-10,), 0, None)
+
+    class Reference:
+        def values(self, samples: list, tensors: list) -> list:
+            return [[values]]
+
+    found = activation_histograms(Reference(), [], [(0, tensor)])[0]
+    assert (found.low, found.high) == (0, 40)
+    assert (found.int8_low, found.int8_high) == (-59, 68.5)
+    values[:] = 7
+    flat = activation_histograms(Reference(), [], [(0, tensor)])[0]
+    assert flat.low < 7 < flat.high

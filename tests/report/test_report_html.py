@@ -16,7 +16,7 @@ from coral_action.report import html
 from coral_action.report.charts import histogram
 from coral_action.report.graph import _HEIGHT, _WIDTH, layout
 from coral_action.report.model import OperatorData
-from coral_action.report.sections import Histogram
+from coral_action.report.sections import DataSetData, Histogram
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,17 @@ def test_graph_has_every_operator_in_its_colour() -> None:
 
 
 def test_large_report_is_below_ten_megabytes() -> None:
-    assert len(html.render(samples.large(40, 300)).encode()) < 10_000_000
+    """40 models of 300 operators, each with a contact sheet as large as runs make them."""
+    report = samples.large(40, 300)
+    sheet = "data:image/webp;base64," + "A" * (64 * 1024 * 4 // 3)
+    data = DataSetData(count=100, sheet=sheet)
+    models = [model.model_copy(update={"calibration": data}) for model in report.models]
+    text = html.render(report.model_copy(update={"models": models}))
+    assert len(text.encode()) < 10_000_000
+    kept = text.count(sheet)
+    assert kept >= 10  # the first models keep theirs
+    assert f"leaves out the pictures of {40 - kept} models" in text
+    assert text.index(sheet) < text.index('id="model-2"')
 
 
 def operators(edges: list[list[int]]) -> list[OperatorData]:
@@ -110,10 +120,11 @@ def test_a_chain_without_known_inputs_is_drawn_as_a_chain() -> None:
     assert len({node.x for node in nodes}) == 1
 
 
-def test_histogram_draws_each_full_bin_once() -> None:
+def test_histogram_is_an_outline_on_a_logarithmic_scale() -> None:
     data = Histogram(low=-1, high=1, counts=[0, 3, 0, 9], int8_low=-5, int8_high=0)
     svg = str(histogram(data, "<b>layer</b>"))
-    assert svg.count("M") == 2
+    # A bar of 9 is 84 high, one of 3 is 84 * log(4) / log(10) = 51; y goes down, from 90.
+    assert 'd="M0 90V90h70V39h70V90h70V6h70V90z"' in svg
     assert "<b>" not in svg
     assert 'x="0.0" width="140.0"' in svg  # from the left edge to the middle of 280
     assert "12 values from -1 to 1; int8 covers -5 to 0" in svg

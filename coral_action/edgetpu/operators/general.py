@@ -16,6 +16,7 @@ from coral_action.edgetpu.operators.rule import (
 )
 from coral_action.edgetpu.operators.support import ADVICE, SUPPORTED_SINCE
 from coral_action.edgetpu.operators.versions import KNOWN_CUSTOM, NEWEST_VERSIONS
+from coral_action.tflite import DETECTIONS, detection_operators
 
 _MAPPED_TYPES = ("INT8", "UINT8")
 _RECURRENT = ("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM")
@@ -48,9 +49,13 @@ def supported(view: View) -> Iterator[Problem]:
     """The Edge TPU has the operator.
 
     Operators that are not in Coral's table run on the CPU, and so does all that depends on them
-    (CQ108). Custom operators always run on the CPU.
+    (CQ108). Custom operators always run on the CPU: TFLite_Detection_PostProcess, which ends
+    detectors, among them, and each DEQUANTIZE that feeds nothing else.
     """
     if view.name in SUPPORTED_SINCE:
+        return
+    if _ends_a_detector(view):
+        yield Problem("the end of a detector runs in float on the CPU", "expected, nothing to do")
         return
     if view.name.startswith("CUSTOM:"):
         yield Problem("custom operators run on the CPU", "expected for post-processing operators")
@@ -67,6 +72,8 @@ def data_types(view: View) -> Iterator[Problem]:
     and outputs as well. Biases are int32, shapes and axes any integer; the states of an LSTM may be
     int16.
     """
+    if _ends_a_detector(view):
+        return
     allowed = (*_MAPPED_TYPES, "INT16") if view.name in _RECURRENT else _MAPPED_TYPES
     seen = {tensor.type: tensor.name for tensor in reversed(view.activations)}
     seen |= {t.type: t.name for t in view.inputs if t.is_constant and t.type.startswith("FLOAT")}
@@ -181,3 +188,8 @@ def static_sizes(view: View) -> Iterator[Problem]:
             "export with fixed input shapes: name them under `inputs` in coral.yml",
             tensor.name,
         )
+
+
+def _ends_a_detector(view: View) -> bool:
+    candidate = view.name in ("DEQUANTIZE", DETECTIONS)
+    return candidate and view.operator.index in detection_operators(view.model)

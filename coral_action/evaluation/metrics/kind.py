@@ -61,6 +61,7 @@ class MetricKind:
         ragged: rows differ in length.
         unit: fraction (0 to 1), or value (in the labels' unit).
         higher_is_better: false for errors.
+        against_reference: says how close a model is to the reference, nothing without one.
     """
 
     name: str
@@ -72,6 +73,7 @@ class MetricKind:
     ragged: bool = False
     unit: Unit = "fraction"
     higher_is_better: bool = True
+    against_reference: bool = False
 
 
 def mean_of(values: Sequence[float] | Array) -> Weighted:

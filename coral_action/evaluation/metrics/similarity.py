@@ -62,6 +62,6 @@ def agreement(rows: Floats) -> Weighted:
 
 
 KINDS = (
-    MetricKind("cosine", "cosine", "any", cosine_row, cosine),
-    MetricKind("agreement", "agreement", "any", agreement_row, agreement),
+    MetricKind("cosine", "cosine", "any", cosine_row, cosine, against_reference=True),
+    MetricKind("agreement", "agreement", "any", agreement_row, agreement, against_reference=True),
 )

@@ -94,7 +94,8 @@ def instrument(content: bytes) -> Instrumented:
     for operator in graph.operators:
         reductions.operators.append(operator)
         for tensor in operator.outputs:
-            if tensor >= 0:
+            # What a custom operator makes stays in float: with a range it would get a QUANTIZE.
+            if tensor >= 0 and graph.kind(operator) != "CUSTOM":
                 watch(int(tensor), operator)
     extremes = reductions.gather()
     graph.operators = reductions.operators

@@ -7,7 +7,7 @@ from typing import Any
 
 from coral_action.config.data_schema import CalibrationConfig, PreprocessConfig
 from coral_action.config.paths import PathRules
-from coral_action.data import Samples, SampleStatistics, open_samples
+from coral_action.data import Samples, SampleStatistics, SheetTiles, open_samples
 from coral_action.isolation import ProgressCallback
 from coral_action.loading import FloatModel
 from coral_action.quantization.observation.watch import observe
@@ -25,16 +25,23 @@ def open_calibration(request: dict[str, Any]) -> Samples:
 
 
 def observe_task(request: dict[str, Any], progress: ProgressCallback) -> dict[str, Any]:
-    """Observe shard `request["shard"]` = [index, count]; the result goes to `request["output"]`."""
+    """Observe shard `request["shard"]` = [index, count]; results go to files.
+
+    To `request["output"]` what was seen, to `request["tiles"]` pictures of a few samples.
+    """
     index, count = request["shard"]
-    samples = open_calibration(request).shard(index, count)
+    every = open_calibration(request)
+    samples = every.shard(index, count)
     statistics = SampleStatistics(samples.profile)
+    preprocess = PreprocessConfig.model_validate(request["preprocess"])
+    tiles = SheetTiles(samples.profile, preprocess, len(every))
     observed = observe(
         Path(request["float"]).read_bytes(),
-        statistics.watching(samples),
+        tiles.watching(statistics.watching(samples)),
         total=len(samples),
         bins=request["bins"],
         progress=progress,
     )
     observed.save(Path(request["output"]))
+    tiles.save(Path(request["tiles"]))
     return {"samples": observed.samples, "statistics": statistics.to_json()}

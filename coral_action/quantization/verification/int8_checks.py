@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from coral_action.findings import Finding, Severity
-from coral_action.tflite import Operator, TfliteModel
+from coral_action.tflite import DETECTIONS, Operator, TfliteModel, detection_operators
 
 Check = Callable[[TfliteModel], Iterator[Finding]]
 
@@ -24,10 +24,10 @@ _WITH_BIAS = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANS
 def float_tensors(model: TfliteModel) -> Iterator[Finding]:
     """CQ201: an operator reads or writes a float tensor, so it runs in float.
 
-    DEQUANTIZE and QUANTIZE around it are only the consequence.
+    DEQUANTIZE and QUANTIZE around it are only the consequence. TFLite_Detection_PostProcess may.
     """
     for operator in model.operators:
-        if operator.name in ("DEQUANTIZE", "QUANTIZE"):
+        if operator.name in ("DEQUANTIZE", "QUANTIZE", DETECTIONS):
             continue
         names = [
             model.tensors[i].name
@@ -45,9 +45,13 @@ def float_tensors(model: TfliteModel) -> Iterator[Finding]:
 
 
 def dequantize_operators(model: TfliteModel) -> Iterator[Finding]:
-    """CQ202: a DEQUANTIZE operator goes back to float in the middle of the model."""
+    """CQ202: a DEQUANTIZE operator goes back to float in the middle of the model.
+
+    One whose result only TFLite_Detection_PostProcess reads may.
+    """
+    allowed = detection_operators(model)
     for operator in model.operators:
-        if operator.name == "DEQUANTIZE":
+        if operator.name == "DEQUANTIZE" and operator.index not in allowed:
             tensor = model.tensors[operator.outputs[0]].name
             yield _error(
                 "CQ202",
@@ -59,10 +63,16 @@ def dequantize_operators(model: TfliteModel) -> Iterator[Finding]:
 
 
 def io_types(model: TfliteModel) -> Iterator[Finding]:
-    """CQ203: an input or output is not an 8-bit integer (indices and masks need not be)."""
+    """CQ203: an input or output is not an 8-bit integer.
+
+    Indices and masks need not be, nor the outputs of TFLite_Detection_PostProcess.
+    """
+    detections = {i for op in model.operators if op.name == DETECTIONS for i in op.outputs}
     for kind, names in (("input", model.input_names()), ("output", model.output_names())):
         for name, index in names.items():
             tensor = model.tensors[index]
+            if index in detections and tensor.type == "FLOAT32":
+                continue
             if tensor.type not in ("INT8", "UINT8", "INT32", "INT64", "BOOL"):
                 yield Finding(
                     "CQ203",
@@ -113,7 +123,7 @@ def hybrid_operators(model: TfliteModel) -> Iterator[Finding]:
         tensors = [model.tensors[i] for i in operator.inputs if i >= 0]
         weights = [t for t in tensors if t.is_constant and t.type in _QUANTIZED_TYPES and t.scales]
         activations = [t for t in tensors if not t.is_constant and t.type in _FLOAT_TYPES]
-        if weights and activations and operator.name not in ("DEQUANTIZE", "QUANTIZE"):
+        if weights and activations and operator.name not in ("DEQUANTIZE", "QUANTIZE", DETECTIONS):
             yield _error(
                 "CQ208",
                 f"{label(operator)} is hybrid: weights {weights[0].name} are {weights[0].type}, "
