@@ -21,6 +21,8 @@ COMMANDS = (
     "diagnose",
     "init",
     "inspect",
+    "merge",
+    "plan",
     "preview",
     "release",
     "report",

@@ -122,7 +122,6 @@ class ShardFile:
     scoring: Scoring
     gathered: Gathered | None
     calibration: SampleStatistics | None
-    ignored: tuple[str, ...] = ()  # ids of findings that coral.yml silences
 
     def write(self, path: Path) -> None:
         """Write the file."""
@@ -131,7 +130,6 @@ class ShardFile:
             "scoring": self.scoring.to_json(),
             "gathered": found and found.facts(),
             "calibration": self.calibration and self.calibration.to_json(),
-            "ignored": list(self.ignored),
         }
         arrays = found.columns.arrays() if found and found.metrics else {}
         text = np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8)
@@ -156,7 +154,6 @@ class ShardFile:
                 Scoring.from_json(facts["scoring"]),
                 gathered and Gathered.from_facts(columns, gathered),
                 calibration and SampleStatistics.from_json(calibration),
-                tuple(str(name) for name in facts["ignored"]),
             )
         except _UNREADABLE as error:
             raise DataError(
