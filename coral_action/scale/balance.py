@@ -50,7 +50,8 @@ def share_out(units: Sequence[Unit], *, jobs: int, shortest: float) -> list[Bund
     """
     if not units:
         return []
-    low, high = shortest, max(shortest, sum(unit.cost.total for unit in units))
+    # Sums round differently in another order: all of it must fit into one job.
+    low, high = shortest, max(shortest, 1.001 * sum(unit.cost.total for unit in units))
     if len(_bundles(units, low)) > jobs:
         while high - low > max(1.0, low / 100):
             middle = (low + high) / 2
