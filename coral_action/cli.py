@@ -22,6 +22,8 @@ COMMANDS = (
     "diagnose",
     "init",
     "inspect",
+    "merge",
+    "plan",
     "preview",
     "release",
     "report",

@@ -77,6 +77,12 @@ class QuantizationError(CoralQuantizeError):
     kind = "quantization"
 
 
+class MergeError(CoralQuantizeError):
+    """Partial reports of a model don't make a whole: a shard is missing, or there twice."""
+
+    kind = "merge"
+
+
 class StageCrashError(CoralQuantizeError):
     """A child process died, ran out of time, or failed in a way nobody foresaw."""
 

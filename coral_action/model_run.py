@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,13 @@ from coral_action.edgetpu import (
     predict,
     target_of,
 )
-from coral_action.errors import CoralQuantizeError, StageCrashError
-from coral_action.evaluation import evaluate
+from coral_action.errors import CoralQuantizeError, StageCrashError, UsageError
+from coral_action.evaluation import Scoring, Shard, ShardFile, evaluate, evaluate_shard
 from coral_action.findings import Finding
 from coral_action.loading import FloatModel, check_conversion, load_model
 from coral_action.output_folder import replace_file
 from coral_action.progress import Advance, Progress
-from coral_action.provenance import sha256_of
+from coral_action.provenance import model_hash, sha256_of
 from coral_action.quantization import (
     Crew,
     Int8Model,
@@ -50,7 +50,14 @@ from coral_action.report.build import (
     quantization_data,
 )
 from coral_action.report.limits import check_limits
-from coral_action.report.model import ErrorData, FileData, ModelReport, SizeData, SourceData
+from coral_action.report.model import (
+    ErrorData,
+    FileData,
+    ModelReport,
+    ShardData,
+    SizeData,
+    SourceData,
+)
 from coral_action.tflite import TfliteModel
 
 IMAGE = "ghcr.io/org/coral-quantize:v1"
@@ -63,9 +70,12 @@ class RunOptions:
     output: Path
     paths: PathRules
     models: tuple[str, ...] = ()  # empty: all
+    skip: frozenset[str] = frozenset()  # of these, those that are not to be done again
     compiler: Path | None = None  # None: predict the placement instead
     jobs: int = 1
     allow_custom_code: bool = False
+    shard: Shard | None = None  # evaluate a part of the samples only
+    quantized: Path | None = None  # folder of an earlier run, whose int8 models are taken
     config_file: Path | None = None  # for the report: lines of coral.yml, and how to repeat the run
 
 
@@ -85,6 +95,8 @@ class ModelRun:
 
     def __post_init__(self) -> None:
         self.sections["source"] = SourceData(path=self.config.source)
+        if (shard := self.options.shard) is not None:
+            self.sections["shard"] = ShardData(index=shard.index, count=shard.count)
 
     @property
     def int8_path(self) -> Path:
@@ -96,15 +108,21 @@ class ModelRun:
         with self.errors_kept(), tempfile.TemporaryDirectory(prefix="coral-") as scratch:
             self._remove_old_files()
             made = None
-            # The crew starts up while the model is loading.
-            with start_crew(self.config) as crew:
+            if self.options.quantized is not None:
                 loaded = self._load(Path(scratch))
-                if not loaded.already_quantized:
-                    made = self._quantize(loaded, crew)
-            if made is None:
-                self._take_over(loaded)
+                self._take_over(loaded, self._quantized_before(self.options.quantized))
+            else:
+                # The crew starts up while the model is loading.
+                with start_crew(self.config) as crew:
+                    loaded = self._load(Path(scratch))
+                    if not loaded.already_quantized:
+                        made = self._quantize(loaded, crew)
+                if made is None:
+                    self._take_over(loaded, loaded.path)
             self._place(predict(self._made(), target_of(self.config.edge_tpu)))
-            if self.config.evaluation is not None:
+            if self.options.shard is not None:
+                self._measure(loaded, made, self.options.shard)
+            elif self.config.evaluation is not None:
                 self._evaluate(loaded, made)
 
     def _load(self, scratch: Path) -> FloatModel:
@@ -121,11 +139,22 @@ class ModelRun:
         self.sections["source"] = SourceData(path=source, format=loaded.format, sha256=digest)
         return loaded
 
-    def _take_over(self, loaded: FloatModel) -> None:
-        """A source that is full-integer already is verified and handed on as it is."""
-        self.int8 = accept_full_integer(loaded.path)
-        replace_file(self.int8_path, loaded.path.read_bytes())
+    def _take_over(self, loaded: FloatModel, int8: Path) -> None:
+        """A model that is full-integer already is verified and handed on as it is."""
+        self.int8 = accept_full_integer(int8)
+        replace_file(self.int8_path, int8.read_bytes())
         self._add_int8(loaded)
+
+    def _quantized_before(self, folder: Path) -> Path:
+        """The int8 model that another job made."""
+        path = folder.resolve() / self.int8_path.name
+        if not path.is_file() or path == self.int8_path:
+            what = "is where this run writes" if path.is_file() else "there is no such file"
+            raise UsageError(
+                f"{folder / path.name}: {what}",
+                hint="--quantized names the output folder of an earlier run, --output another one",
+            )
+        return path
 
     def _quantize(self, loaded: FloatModel, crew: Crew) -> Int8Model:
         with self.stage("quantization") as advance:
@@ -156,17 +185,7 @@ class ModelRun:
 
     def _evaluate(self, loaded: FloatModel, made: Int8Model | None) -> None:
         allowed = self.options.allow_custom_code
-        with self.stage("evaluation") as advance, ThreadPoolExecutor(1) as beside:
-            # What came the short way was not held against TensorFlow yet; loading can be wrong too.
-            checking = None
-            if not loaded.conversion_checked:
-                checking = beside.submit(
-                    check_conversion,
-                    self.config,
-                    loaded,
-                    self.options.paths,
-                    allow_custom_code=allowed,
-                )
+        with self.stage("evaluation") as advance, self._conversion_checked(loaded):
             accuracy = evaluate(
                 self.config,
                 loaded,
@@ -175,7 +194,6 @@ class ModelRun:
                 on_progress=advance,
                 allow_custom_code=allowed,
             )
-            self.findings += checking.result() if checking else ()
         self.findings += accuracy.findings
         self.sections["accuracy"] = accuracy_data(accuracy)
         if accuracy.statistics is not None:
@@ -183,6 +201,54 @@ class ModelRun:
             self.sections["evaluation_data"] = data_set(accuracy.statistics)
             if made is not None and made.statistics is not None:
                 self.findings += compare_data(made.statistics, accuracy.statistics)
+
+    def _measure(self, loaded: FloatModel, made: Int8Model | None, shard: Shard) -> None:
+        """One shard of the evaluation: measured here, scored by `merge`."""
+        allowed = self.options.allow_custom_code
+        gathered = None
+        with ExitStack() as stack:
+            advance = stack.enter_context(self.stage("evaluation"))
+            if shard.makes_model:
+                stack.enter_context(self._conversion_checked(loaded))
+            if shard.index:
+                gathered = evaluate_shard(
+                    self.config,
+                    loaded,
+                    self.int8_path,
+                    self.options.paths,
+                    shard,
+                    on_progress=advance,
+                    allow_custom_code=allowed,
+                )
+        path = self.int8_path.with_name(shard.file_name(self.config.name))
+        ShardFile(
+            Scoring.of(self.config, loaded), gathered, made.statistics if made else None
+        ).write(path)
+        self.sections["shard"] = ShardData(
+            index=shard.index,
+            count=shard.count,
+            int8_sha256=sha256_of(self.int8_path),
+            file=path.name,
+            sha256=sha256_of(path),
+            samples=len(gathered.columns) if gathered else 0,
+        )
+
+    @contextmanager
+    def _conversion_checked(self, loaded: FloatModel) -> Iterator[None]:
+        """Around the evaluation: what came the short way is held against TensorFlow beside it."""
+        with ThreadPoolExecutor(1) as beside:
+            if loaded.conversion_checked:
+                yield
+                return
+            checking = beside.submit(
+                check_conversion,
+                self.config,
+                loaded,
+                self.options.paths,
+                allow_custom_code=self.options.allow_custom_code,
+            )
+            yield
+            self.findings += checking.result()
 
     def _place(self, placement: Placement, compiled: Compiled | None = None) -> None:
         """Placement, and what it costs; findings of an earlier placement give way."""
@@ -219,6 +285,8 @@ class ModelRun:
             name = path.name.removesuffix(".part").removesuffix(".tflite")
             if name == stem or name.startswith((f"{stem}_edgetpu", f"{stem}_segment_")):
                 path.unlink()
+        for path in self.int8_path.parent.glob(f"{self.config.name}.shard-*-of-*.npz"):
+            path.unlink()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Advance]:
@@ -269,6 +337,7 @@ class ModelRun:
             files=FileData(**self.files),
             seconds={stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
             reproduce=self._reproduce(),
+            config_sha256=model_hash(self.config, ignored),
             **self.sections,
         )
 

@@ -13,9 +13,9 @@ from coral_action.errors import CoralQuantizeError, UsageError
 from coral_action.model_run import ModelRun, RunOptions, compile_runs
 from coral_action.output_folder import require_free
 from coral_action.progress import Progress
-from coral_action.provenance import tool_versions
+from coral_action.provenance import config_hash, tool_versions
 from coral_action.report.lines import with_lines
-from coral_action.report.model import Report
+from coral_action.report.model import ConfigData, Report
 
 __all__ = ["RunOptions", "run"]
 
@@ -32,30 +32,40 @@ def run(
         UsageError: if a chosen model is not in coral.yml, or the output folder can't be made or
             holds files of the repository that would be overwritten.
     """
-    chosen = _choose(config, options.models)
+    chosen = _choose(config, options)
     if options.paths.root is not None:
         require_free(options.output, options.paths.root, [model.name for model in chosen])
     runs = [ModelRun(model, options, progress) for model in chosen]
+    if options.shard is not None:
+        _refuse_without_evaluation(runs)
     try:
         options.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{options.output}: can't be made: {error.strerror}") from error
 
+    # The other shards' model is that of the first one: it is compiled once.
+    compiler = options.compiler if options.shard is None or options.shard.makes_model else None
+
     def one(item: ModelRun) -> None:
         with progress.model(item.config.name):
             item.make()
-            if options.compiler is not None and item.config.edge_tpu.group is None:
-                compile_runs(options.compiler, [item])
+            if compiler is not None and item.config.edge_tpu.group is None:
+                compile_runs(compiler, [item])
 
     with ThreadPoolExecutor(max_workers=max(1, options.jobs)) as pool:
         list(pool.map(one, runs))
-    if options.compiler is not None:
+    if compiler is not None:
         for group in _groups(runs):
-            compile_runs(options.compiler, group)
+            compile_runs(compiler, group)
     ignored = frozenset(config.ignore)
     report = Report(
         tool=tool_versions(),
         models=[item.report(ignored) for item in runs],
+        config=ConfigData(
+            sha256=config_hash(config),
+            models=[model.name for model in config.models],
+            ignore=config.ignore,
+        ),
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
     if options.config_file is not None:
@@ -72,12 +82,23 @@ def _as_known(path: Path) -> str:
     return known.as_posix()
 
 
-def _choose(config: Config, names: Sequence[str]) -> list[ModelConfig]:
+def _choose(config: Config, options: RunOptions) -> list[ModelConfig]:
+    names = options.models
     known = [model.name for model in config.models]
     for name in names:
         if name not in known:
             raise UsageError(f"no model is named {name}", hint=f"coral.yml has: {', '.join(known)}")
-    return [model for model in config.models if not names or model.name in names]
+    chosen = [model for model in config.models if not names or model.name in names]
+    return [model for model in chosen if model.name not in options.skip]
+
+
+def _refuse_without_evaluation(runs: Sequence[ModelRun]) -> None:
+    for item in runs:
+        if item.config.evaluation is None:
+            raise UsageError(
+                f"{item.config.name} has no `evaluation` to share out",
+                hint="name models that have one with --model, or leave --shard out",
+            )
 
 
 def _groups(runs: Sequence[ModelRun]) -> list[list[ModelRun]]:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from coral_action import __version__
 from coral_action.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from coral_action.config.schema import Config, ModelConfig
 
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "numpy", "pillow")
 
@@ -23,6 +30,22 @@ def tool_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return versions
+
+
+def config_hash(config: Config) -> str:
+    """The SHA-256 of what coral.yml says; its comments and layout don't count."""
+    return sha256_of_data(config.model_dump(mode="json"))
+
+
+def model_hash(model: ModelConfig, ignored: Iterable[str]) -> str:
+    """The SHA-256 of all that coral.yml says of one model, silenced findings included."""
+    return sha256_of_data([model.model_dump(mode="json"), sorted(ignored)])
+
+
+def sha256_of_data(data: Any) -> str:
+    """The SHA-256 of plain data: of its JSON, with sorted keys and without blanks."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def sha256_of(path: Path) -> str:

@@ -36,7 +36,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"quantization", "edgetpu", "evaluation"}),
     frozenset({"report"}),
     frozenset({"model_run"}),
-    frozenset({"pipeline", "github"}),
+    frozenset({"pipeline", "github", "scale"}),
     frozenset({"console"}),
     frozenset({"commands", "action"}),
     frozenset({"cli"}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -41,6 +42,29 @@ from coral_action.console import Settings
     "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Models at once."
 )
 @click.option(
+    "--shard",
+    metavar="I/N",
+    help="Evaluate only every N-th sample, from the I-th on, for `merge` to join; 0/N only makes "
+    "the model.",
+)
+@click.option(
+    "--quantized",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Output folder of an earlier run: its int8 models are evaluated, none is made.",
+)
+@click.option(
+    "--changed-since",
+    "reference",
+    metavar="REF",
+    help="Run only models of which a file changed since this commit of Git; the others are taken "
+    "from --baseline, and run where it does not have them.",
+)
+@click.option(
+    "--changed-files",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="The same by a list, as `git diff --name-only -z` writes it in the top folder.",
+)
+@click.option(
     "--baseline",
     type=click.Path(path_type=Path, dir_okay=False),
     help="An earlier report.json; the report then says what changed.",
@@ -65,6 +89,10 @@ def run(
     compiler: str | None,
     workspace: Path | None,
     jobs: int,
+    shard: str | None,
+    quantized: Path | None,
+    reference: str | None,
+    changed_files: Path | None,
     baseline: Path | None,
     allow_custom_code: bool,
     allow_untrusted_checkout: bool,
@@ -80,6 +108,7 @@ def run(
     from coral_action.config.paths import PathRules
     from coral_action.console import choose_progress, describe
     from coral_action.edgetpu import find_compiler
+    from coral_action.evaluation import Shard
     from coral_action.github.checkout import require_trusted_checkout
     from coral_action.pipeline import RunOptions
     from coral_action.pipeline import run as run_pipeline
@@ -87,6 +116,7 @@ def run(
     from coral_action.report.files import write_report
     from coral_action.report.model import Report
     from coral_action.report.terminal import print_report
+    from coral_action.scale import carry_over, find_changes, unchanged
 
     folder = config.resolve().parent
     # A step of a workflow may start this command, too.
@@ -101,12 +131,18 @@ def run(
         compiler=find_compiler(compiler, os.environ),
         jobs=jobs,
         allow_custom_code=allow_custom_code,
+        shard=Shard.parse(shard) if shard is not None else None,
+        quantized=quantized,
         config_file=config,
     )
     earlier = Report.read(baseline) if baseline is not None else None
+    changes = find_changes(config, reference, changed_files)
+    if earlier is not None and changes is not None:
+        same = unchanged(loaded, options.paths, changes, earlier, compiled=bool(options.compiler))
+        options = replace(options, skip=same & frozenset(models) if models else same)
     report, errors = run_pipeline(loaded, options, choose_progress(quiet=quiet))
     if earlier is not None:
-        report = with_baseline(report, earlier)
+        report = with_baseline(carry_over(report, earlier, options.skip, config), earlier)
     write_report(report, output)
     for name, error in errors.items():
         click.echo(describe(error, debug=settings.debug, name=name), err=True)

@@ -176,11 +176,10 @@ class Samples:
             self.bad_files.append(BadFile(name, error.message))
             if len(self.bad_files) > self.profile.max_bad_files:
                 raise self._too_many(error)
-        if self.bad_files and len(self.bad_files) == len(self.chosen):
-            raise DataError(
-                f"{self.profile.section}: none of {len(self.chosen)} files can be decoded; the "
-                f"first is {self.bad_files[0].reason}"
-            )
+        # A part may have nothing but bad files where the whole has good ones, too.
+        whole = self.step == 1
+        if whole and self.bad_files and len(self.bad_files) == len(self.chosen):
+            raise nothing_decoded(self.profile, self.bad_files)
 
     def _read(self, number: int) -> Sample | tuple[str, BadFileError]:
         index = self.chosen[number]
@@ -214,6 +213,14 @@ def refused_bad_files(profile: Profile, bad_files: Sequence[BadFile]) -> DataErr
         f"{profile.max_bad_files}: {shown}{more}",
         hint="mend or remove them, or raise max_bad_files",
         topic="files-not-decoded",
+    )
+
+
+def nothing_decoded(profile: Profile, bad_files: Sequence[BadFile]) -> DataError:
+    """The error for a set without a single good file."""
+    return DataError(
+        f"{profile.section}: none of {len(bad_files)} files can be decoded; the first is "
+        f"{bad_files[0].reason}"
     )
 
 

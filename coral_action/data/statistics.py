@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,10 +18,12 @@ from coral_action.data.samples import (
     Sample,
     Samples,
     manifest,
+    nothing_decoded,
     refused_bad_files,
 )
 
-# Samples (of each worker) whose channels and texture are looked at; the range is of all of them.
+# Samples whose channels and texture are looked at, the first of the whole set, so that no figure
+# depends on how the set was shared out; the range is of all of them.
 DETAILED = 200
 # Pixels of a sample that the statistics of its channels are taken over.
 _CHANNEL_PIXELS = 16384
@@ -42,9 +45,11 @@ class Record:
     low: tuple[float, ...]
     high: tuple[float, ...]
     texture: float | None = None
+    position: int = 0  # among all samples of the set
+    channels: tuple[Channels, ...] = ()  # by input, of the samples that are looked at in detail
 
 
-@dataclass
+@dataclass(frozen=True)
 class Channels:
     """Sums over the elements looked at of each channel of one input."""
 
@@ -54,13 +59,16 @@ class Channels:
     total: list[float]
     squares: list[float]
 
-    def merge(self, other: Channels) -> None:
-        """Take in the sums of other samples."""
-        self.count += other.count
-        self.low = [min(pair) for pair in zip(self.low, other.low, strict=True)]
-        self.high = [max(pair) for pair in zip(self.high, other.high, strict=True)]
-        self.total = [a + b for a, b in zip(self.total, other.total, strict=True)]
-        self.squares = [a + b for a, b in zip(self.squares, other.squares, strict=True)]
+    @classmethod
+    def sum_of(cls, parts: Sequence[Channels]) -> Channels:
+        """Of all samples; sums are rounded once (`math.fsum`), so that no order changes them."""
+        return cls(
+            sum(part.count for part in parts),
+            [min(values) for values in zip(*(part.low for part in parts), strict=True)],
+            [max(values) for values in zip(*(part.high for part in parts), strict=True)],
+            [math.fsum(values) for values in zip(*(part.total for part in parts), strict=True)],
+            [math.fsum(values) for values in zip(*(part.squares for part in parts), strict=True)],
+        )
 
     def facts(self) -> list[dict[str, float]]:
         """Smallest and largest value, mean and (population) standard deviation by channel."""
@@ -80,23 +88,19 @@ class SampleStatistics:
 
     profile: Profile
     records: list[Record] = field(default_factory=list)
-    channels: dict[str, Channels] = field(default_factory=dict)
     bad_files: list[BadFile] = field(default_factory=list)
 
     def add(self, sample: Sample) -> None:
         """Look at one sample; costs well under a millisecond."""
-        detailed = len(self.records) < DETAILED
-        lows, highs, textures = [], [], []
+        detailed = sample.position < DETAILED
+        lows, highs, textures, channels = [], [], [], []
         for spec in self.profile.inputs:
             values = sample.inputs[spec.name]
             low, high = sample.extents[spec.name]
             lows.append(low)
             highs.append(high)
             if detailed:
-                if (seen := self.channels.get(spec.name)) is None:
-                    self.channels[spec.name] = _channels(values)
-                else:
-                    seen.merge(_channels(values))
+                channels.append(_channels(values))
                 textures.append(_texture(values))
         known = [texture for texture in textures if texture is not None]
         self.records.append(
@@ -107,6 +111,8 @@ class SampleStatistics:
                 tuple(lows),
                 tuple(highs),
                 min(known, default=None),
+                sample.position,
+                tuple(channels),
             )
         )
 
@@ -123,13 +129,8 @@ class SampleStatistics:
 
     def merge(self, other: SampleStatistics) -> None:
         """Take in what another worker saw of the same set."""
-        self.records += other.records
-        self.bad_files += other.bad_files
-        for name, channels in other.channels.items():
-            if name in self.channels:
-                self.channels[name].merge(channels)
-            else:
-                self.channels[name] = channels
+        self.records = sorted([*self.records, *other.records], key=lambda r: r.position)
+        self.bad_files = sorted([*self.bad_files, *other.bad_files], key=lambda bad: bad.name)
 
     def refuse_bad_files(self) -> None:
         """Hold all workers together to `max_bad_files`.
@@ -174,7 +175,8 @@ class SampleStatistics:
     def _input_facts(self, position: int, spec: InputProfile) -> dict[str, Any]:
         low, high = self.range_of(position)
         expected = list(spec.expected) if spec.expected else None
-        channels = self.channels[spec.name].facts() if spec.name in self.channels else []
+        looked_at = [record.channels[position] for record in self.records if record.channels]
+        channels = Channels.sum_of(looked_at).facts() if looked_at else []
         return {
             "name": spec.name,
             "shape": list(spec.shape),
@@ -208,10 +210,16 @@ class SampleStatistics:
         return cls(
             Profile(profile["section"], inputs, profile["max_bad_files"]),
             [
-                Record(**{**item, "low": tuple(item["low"]), "high": tuple(item["high"])})
+                Record(
+                    **{
+                        **item,
+                        "low": tuple(item["low"]),
+                        "high": tuple(item["high"]),
+                        "channels": tuple(Channels(**sums) for sums in item["channels"]),
+                    }
+                )
                 for item in data["records"]
             ],
-            {name: Channels(**item) for name, item in data["channels"].items()},
             [BadFile(**item) for item in data["bad_files"]],
         )
 
@@ -220,12 +228,14 @@ def merged(parts: Sequence[SampleStatistics]) -> SampleStatistics:
     """The statistics of a set whose samples several workers saw.
 
     Raises:
-        DataError: if all of them together met more bad files than `max_bad_files`.
+        DataError: if all of them together met more bad files than `max_bad_files`, or no good one.
     """
     whole = SampleStatistics(parts[0].profile)
     for part in parts:
         whole.merge(part)
     whole.refuse_bad_files()
+    if whole.bad_files and not whole.records:
+        raise nothing_decoded(whole.profile, whole.bad_files)
     return whole
 
 

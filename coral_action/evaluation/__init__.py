@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from coral_action.config.paths import PathRules
 from coral_action.evaluation.flips import class_losses, confusion, flips
-from coral_action.evaluation.gather import Gathered, gather
+from coral_action.evaluation.gather import Gathered, gather, join
 from coral_action.evaluation.noticed import is_structural, notice
 from coral_action.evaluation.plan import kinds
 from coral_action.evaluation.result import (
@@ -22,6 +22,7 @@ from coral_action.evaluation.result import (
     OutputError,
     ReferenceCheck,
 )
+from coral_action.evaluation.shard import Scoring, Shard, ShardFile
 from coral_action.evaluation.summary import (
     agreement,
     has_reference,
@@ -43,11 +44,18 @@ __all__ = [
     "Confusion",
     "Flip",
     "Flips",
+    "Gathered",
     "KernelCheck",
     "Metric",
     "OutputError",
     "ReferenceCheck",
+    "Scoring",
+    "Shard",
+    "ShardFile",
     "evaluate",
+    "evaluate_shard",
+    "join",
+    "score",
 ]
 
 CONFIDENCE = 0.95
@@ -93,13 +101,39 @@ def evaluate(
         limits=limits,
         on_progress=on_progress,
     )
-    return _summarize(config, model, gathered)
+    return score(Scoring.of(config, model), gathered)
 
 
-def _summarize(config: ModelConfig, model: FloatModel, gathered: Gathered) -> Accuracy:
-    options, columns, names = config.evaluation, gathered.columns, gathered.class_names
-    assert options is not None  # noqa: S101 - gather has refused it
-    limit = config.limits.accuracy_drop
+def evaluate_shard(
+    config: ModelConfig,
+    model: FloatModel,
+    int8: Path,
+    paths: PathRules,
+    shard: Shard,
+    *,
+    allow_custom_code: bool = False,
+    limits: Limits | None = None,
+    on_progress: ProgressCallback | None = None,
+) -> Gathered:
+    """What was measured of one shard of the samples; arguments and errors as of `evaluate`."""
+    return gather(
+        config,
+        model,
+        int8,
+        paths,
+        part=(shard.index - 1, shard.count),
+        allow_custom_code=allow_custom_code,
+        known_float_outputs=None,
+        workers=worker_count(),
+        limits=limits,
+        on_progress=on_progress,
+    )
+
+
+def score(scoring: Scoring, gathered: Gathered) -> Accuracy:
+    """The result of all that was measured; it runs no model and reads no file."""
+    options, columns, names = scoring.options, gathered.columns, gathered.class_names
+    limit = scoring.limits.accuracy_drop
     level = (limit and limit.confidence) or CONFIDENCE
     agrees = agreement(columns)
     accuracy = Accuracy(
@@ -113,13 +147,13 @@ def _summarize(config: ModelConfig, model: FloatModel, gathered: Gathered) -> Ac
         flips=flips(columns, names, gathered.thumbnails),
         classes=class_losses(columns, names),
         confusion=confusion(columns, names),
-        outputs=output_errors(columns, [spec.name for spec in model.outputs]),
+        outputs=output_errors(columns, scoring.outputs),
         kernel_check=kernel_check(columns, gathered.kernels, "xnnpack"),
         reference_check=reference_check(columns, options.reference, agrees is not None),
     )
     return replace(
         accuracy,
         structural=is_structural(accuracy),
-        findings=notice(accuracy, config.limits),
+        findings=notice(accuracy, scoring.limits),
         statistics=gathered.statistics,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,19 +24,22 @@ class Columns:
     """One entry a sample in every list.
 
     Attributes:
+        positions: places among all samples of the set, as `Sample.position`.
         names: what samples are called.
         labels: class numbers; -1 where the label is no class.
         values: rows by key, such as `errors`, `choices`, or a metric's rows for a model.
         ragged: keys of `values` whose rows have different lengths.
     """
 
+    positions: list[int] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
     values: dict[str, list[Array]] = field(default_factory=dict)
     ragged: set[str] = field(default_factory=set)
 
-    def add(self, name: str, label: int, rows: dict[str, Array]) -> None:
+    def add(self, position: int, name: str, label: int, rows: dict[str, Array]) -> None:
         """One more sample; the keys of all samples are the same."""
+        self.positions.append(position)
         self.names.append(name)
         self.labels.append(label)
         for key, row in rows.items():
@@ -52,9 +55,10 @@ class Columns:
         """Rows as one array (samples, ...), or as a list of arrays where they are ragged."""
         return self.values[key] if key in self.ragged else np.stack(self.values[key])
 
-    def save(self, path: Path) -> None:
-        """Write an .npz that `load` reads."""
+    def arrays(self) -> dict[str, Array]:
+        """All of it as named arrays without objects, which `from_arrays` takes back."""
         arrays: dict[str, Array] = {
+            "positions": np.asarray(self.positions, dtype=np.int64),
             "names": np.asarray(self.names, dtype=np.str_),
             "labels": np.asarray(self.labels, dtype=np.int64),
         }
@@ -64,47 +68,62 @@ class Columns:
                 arrays[f"lengths:{key}"] = np.asarray([len(row) for row in rows], dtype=np.int64)
             else:
                 arrays[f"rows:{key}"] = np.stack(rows)
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, held: Mapping[str, Array]) -> Columns:
+        """The inverse of `arrays`.
+
+        Raises:
+            KeyError, ValueError: if they are not what `arrays` gives.
+        """
+        count = len(held["names"])
+        columns = cls(
+            [int(position) for position in held["positions"]],
+            [str(name) for name in held["names"]],
+            [int(label) for label in held["labels"]],
+        )
+        for entry, array in held.items():
+            kind, _, key = entry.partition(":")
+            if kind == "rows":
+                columns.values[key] = list(array)
+            elif kind == "flat":
+                columns.ragged.add(key)
+                ends = np.cumsum(held[f"lengths:{key}"])
+                columns.values[key] = np.split(array, ends[:-1]) if len(ends) else []
+        lengths = {len(columns.positions), len(columns.labels), *map(len, columns.values.values())}
+        if lengths - {count}:
+            raise ValueError("columns of different lengths")
+        return columns
+
+    def save(self, path: Path) -> None:
+        """Write an .npz that `load` reads."""
         with path.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+            np.savez(file, allow_pickle=False, **self.arrays())
 
     @classmethod
     def load(cls, path: Path) -> Columns:
         """The inverse of `save`."""
         with np.load(path, allow_pickle=False) as held:
-            columns = cls([str(n) for n in held["names"]], [int(n) for n in held["labels"]])
-            for entry in held.files:
-                kind, _, key = entry.partition(":")
-                if kind == "rows":
-                    columns.values[key] = list(held[entry])
-                elif kind == "flat":
-                    columns.ragged.add(key)
-                    ends = np.cumsum(held[f"lengths:{key}"])
-                    columns.values[key] = np.split(held[entry], ends[:-1]) if len(ends) else []
-        return columns
+            return cls.from_arrays({name: held[name] for name in held.files})
 
 
-def merge(shards: Sequence[Columns], total: int) -> Columns:
-    """The columns of all workers in the order of the samples, however many workers there were.
+def merge(shards: Sequence[Columns]) -> Columns:
+    """The columns of all parts in the order of the samples, however they were shared out.
 
-    Worker i of n has the samples i, i + n, ...; where some could not be read, places are not known
-    any more, and the names tell the order.
-
-    Args:
-        shards: what the workers have, in their order.
-        total: how many samples there should be.
+    Raises:
+        ValueError: if a sample is in two of them.
     """
-    places = [
-        (place * len(shards) + index, index, place)
+    places = sorted(
+        (position, index, place)
         for index, shard in enumerate(shards)
-        for place in range(len(shard))
-    ]
-    if len(places) == total:
-        places.sort()
-    else:
-        places.sort(key=lambda item: (shards[item[1]].names[item[2]], item[0]))
+        for place, position in enumerate(shard.positions)
+    )
+    if len({position for position, *_ in places}) != len(places):
+        raise ValueError("a sample is there twice")
     merged = Columns(ragged=set().union(*(shard.ragged for shard in shards)))
-    for _, index, place in places:
+    for position, index, place in places:
         shard = shards[index]
         rows = {key: values[place] for key, values in shard.values.items()}
-        merged.add(shard.names[place], shard.labels[place], rows)
+        merged.add(position, shard.names[place], shard.labels[place], rows)
     return merged

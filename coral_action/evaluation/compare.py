@@ -68,7 +68,7 @@ def compare(
             message = f"evaluation: {sample.name}: {error.message}"
             raise DataError(message, hint=error.hint) from error
         label = int(truth) if isinstance(truth, int | np.integer) else -1
-        columns.add(sample.name, label, rows)
+        columns.add(sample.position, sample.name, label, rows)
         advance(len(columns))
     columns.ragged = {key for m in plan.metrics if m.ragged for key in metric_keys(m)}
     return columns

@@ -1,11 +1,16 @@
-"""The parent's side: child processes run the models, and their rows come together here."""
+"""The parent's side: child processes run the models, and their rows come together here.
+
+`Gathered` is all that an evaluation measures: what is scored, and what one shard of a larger one
+hands on to be joined with the others (`join`).
+"""
 
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coral_action.config.evaluation_schema import EvaluationOptions
 from coral_action.config.paths import PathRules
@@ -31,6 +36,54 @@ class Gathered:
     statistics: SampleStatistics
     kernels: str  # that ran int8
 
+    def facts(self) -> dict[str, Any]:
+        """All but the columns, as plain data."""
+        return {
+            "metrics": list(self.metrics),
+            "class_names": {str(number): name for number, name in self.class_names.items()},
+            "thumbnails": self.thumbnails,
+            "statistics": self.statistics.to_json(),
+            "kernels": self.kernels,
+        }
+
+    @classmethod
+    def from_facts(cls, columns: Columns, facts: dict[str, Any]) -> Gathered:
+        """The inverse of `facts`."""
+        return cls(
+            columns,
+            tuple(str(name) for name in facts["metrics"]),
+            {int(number): str(name) for number, name in facts["class_names"].items()},
+            {str(name): str(uri) for name, uri in facts["thumbnails"].items()},
+            SampleStatistics.from_json(facts["statistics"]),
+            str(facts["kernels"]),
+        )
+
+
+def join(parts: Sequence[Gathered]) -> Gathered:
+    """The whole from its parts: the same, to the last bit, however the samples were shared out.
+
+    Raises:
+        DataError: if the parts have different labels or kernels, hold too many bad files between
+            them, or nothing at all.
+        ValueError: if a sample is in two of them.
+    """
+    statistics = merged([part.statistics for part in parts])
+    full = [part for part in parts if part.metrics]
+    if not full:
+        raise DataError("evaluation: no samples", hint="the data named in coral.yml are empty")
+    for what in ("metrics", "kernels"):
+        if len({getattr(part, what) for part in full}) > 1:
+            found = ", ".join(str(getattr(part, what)) for part in full)
+            raise DataError(f"evaluation: parts of the samples have different {what}: {found}")
+    return Gathered(
+        merge([part.columns for part in full]),
+        full[0].metrics,
+        {number: name for part in full for number, name in part.class_names.items()},
+        {sample: uri for part in full for sample, uri in part.thumbnails.items()},
+        statistics,
+        full[0].kernels,
+    )
+
 
 def gather(
     config: ModelConfig,
@@ -38,13 +91,17 @@ def gather(
     int8: Path,
     paths: PathRules,
     *,
+    part: tuple[int, int] | None = None,
     allow_custom_code: bool,
     known_float_outputs: Path | None,
     workers: int,
     limits: Limits | None,
     on_progress: ProgressCallback | None,
 ) -> Gathered:
-    """Run the reference and int8 over all samples; arguments and errors as of `evaluate`."""
+    """Run the reference and int8 over all samples, or over every n-th from the i-th on.
+
+    Args and errors as of `evaluate`; with `part` (i, n), what is found can be empty.
+    """
     options = config.evaluation
     if options is None:
         raise ValueError("the model has no evaluation data")
@@ -61,6 +118,7 @@ def gather(
             "reference": None,
             "stored": known_float_outputs and str(known_float_outputs),
             "output": str(Path(folder) / "rows"),
+            "part": part,
         }
         if options.reference == "original" and not model.already_quantized:
             original = Path(folder) / "original"
@@ -87,21 +145,22 @@ def gather(
             limits=limits,
             on_progress=on_progress,
         )
-        shards = [
-            Columns.load(Path(f"{request['output']}-{i}.npz"))
-            for i, result in enumerate(results)
-            if result["metrics"]
-        ]
-    if not shards:
-        raise DataError("evaluation: no samples", hint="the data named in coral.yml are empty")
-    return Gathered(
-        merge(shards, int(results[0]["total"])),
-        next(tuple(result["metrics"]) for result in results if result["metrics"]),
-        {int(number): name for result in results for number, name in result["classes"].items()},
-        {sample: uri for result in results for sample, uri in result["thumbnails"].items()},
-        merged([SampleStatistics.from_json(result["statistics"]) for result in results]),
-        next(str(result["kernels"]) for result in results if result["metrics"]),
-    )
+        parts = []
+        for index, result in enumerate(results):
+            path = Path(f"{request['output']}-{index}.npz")
+            columns = Columns.load(path) if result["metrics"] else Columns()
+            parts.append(Gathered.from_facts(columns, result))
+    if part is not None and not any(found.metrics for found in parts):
+        return replace(parts[0], statistics=_noted([found.statistics for found in parts]))
+    return join(parts)
+
+
+def _noted(parts: Sequence[SampleStatistics]) -> SampleStatistics:
+    """Bad files of a part that has no good one; whether that is too many is seen in the whole."""
+    whole = SampleStatistics(parts[0].profile)
+    for part in parts:
+        whole.merge(part)
+    return whole
 
 
 def _refuse_custom_code(options: EvaluationOptions, allowed: bool) -> None:

@@ -28,14 +28,15 @@ from coral_action.tflite import TfliteModel, read_model
 
 
 def open_evaluation(request: dict[str, Any]) -> Samples:
-    """The evaluation data that a request names."""
-    return open_samples(
+    """The evaluation data that a request names: all of it, or one part `request["part"]`."""
+    samples = open_samples(
         EvaluationConfig.model_validate(request["evaluation"]),
         PreprocessConfig.model_validate(request["preprocess"]),
         PathRules.from_json(request["paths"]),
         _real_valued(FloatModel.from_json(request["model"])),
         allow_custom_code=request["allow_custom_code"] is True,
     )
+    return samples if request["part"] is None else samples.shard(*request["part"])
 
 
 def evaluate_task(request: dict[str, Any], progress: ProgressCallback) -> dict[str, Any]:
@@ -43,18 +44,22 @@ def evaluate_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
     index, count = request["shard"]
     options = EvaluationConfig.model_validate(request["evaluation"])
     model = FloatModel.from_json(request["model"])
-    every = open_evaluation(request)
-    samples = every.shard(index, count)
+    samples = open_evaluation(request).shard(index, count)
     statistics = SampleStatistics(samples.profile)
-    result: dict[str, Any] = {"total": len(every), "metrics": [], "thumbnails": {}, "classes": {}}
-    result["statistics"] = statistics.to_json()
-    if not len(samples):
-        return result
+    result: dict[str, Any] = {
+        "metrics": [],
+        "thumbnails": {},
+        "class_names": {},
+        "kernels": "",
+    }
     truth_of = _truth(options, PathRules.from_json(request["paths"]))
-    first = next(iter(samples.shard(0, len(samples))), None)
+    first = next(iter(samples), None)
+    if first is None:  # nothing is left for this part, or nothing of it can be decoded
+        statistics.add_bad_files(samples.bad_files)
+        return {**result, "statistics": statistics.to_json()}
     custom = _custom(request, options)
     reference = _reference(request, model)
-    plan = make_plan(options, model, _read(model.path), truth_of(first) if first else None, custom)
+    plan = make_plan(options, model, _read(model.path), truth_of(first), custom)
     plan = plan if reference else without_reference(plan)
     int8, result["kernels"] = _run_int8(Path(request["int8"]), model, exact=options.exact)
     columns = compare(
@@ -72,7 +77,7 @@ def evaluate_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
     result["metrics"] = [metric.name for metric in plan.metrics]
     result["thumbnails"] = _thumbnails(columns, plan, samples)
     paths = PathRules.from_json(request["paths"])
-    result["classes"] = _class_names(options, paths, columns)
+    result["class_names"] = _class_names(options, paths, columns)
     return result
 
 
@@ -194,8 +199,9 @@ def _thumbnails(columns: Columns, plan: Plan, samples: Samples) -> dict[str, str
     """Pictures of the samples that flipped worst, by name; read once more, to keep none before."""
     found = {}
     for place in worst_places(columns) if plan.choices != "none" else []:
-        sample = next(iter(samples.shard(place, len(samples))), None)
-        if sample is not None and sample.name == columns.names[place]:
+        index = (columns.positions[place] - samples.first) // samples.step
+        sample = next(iter(samples.shard(index, len(samples))), None)
+        if sample is not None:
             picture = thumbnail(sample.inputs)
             if picture is not None:
                 found[sample.name] = picture

@@ -27,4 +27,5 @@ def _model(model: ModelReport, lines: ModelLines | None) -> ModelReport:
         limit.model_copy(update={"line": lines.limits.get(limit.name, lines.model)})
         for limit in model.limits
     ]
-    return model.model_copy(update={"line": lines.model, "limits": limits})
+    shard = model.shard and model.shard.model_copy(update={"lines": dict(lines.limits)})
+    return model.model_copy(update={"line": lines.model, "limits": limits, "shard": shard})

@@ -105,7 +105,7 @@ def _head(report: Report) -> list[str]:
 def _row(model: ModelReport, compared: ModelComparison | None) -> str:
     changes = {change.figure: change for change in compared.changes} if compared else {}
     cells = [
-        f"{ICONS[model.status]} {code(model.name)}",
+        _cell(f"{ICONS[model.status]} {code(model.name)}", text.origin(model)),
         _size_cell(model, changes),
         _edge_tpu_cell(model, changes),
         _accuracy_cell(model, changes),
@@ -165,7 +165,8 @@ def _frame(model: ModelReport, report: Report) -> tuple[str, str]:
     troubled = sum(m.status != "ok" for m in report.models)
     is_open = " open" if model.status != "ok" and troubled <= 2 else ""
     words = text.STATUS_WORDS[model.status]
-    summary = f"{ICONS[model.status]} {code(model.name)}: {words}"
+    origin = f" ({text.origin(model)})" if text.origin(model) else ""
+    summary = f"{ICONS[model.status]} {code(model.name)}: {words}{origin}"
     return f"<details{is_open}><summary>{summary}</summary>\n", "\n</details>\n"
 
 

@@ -239,6 +239,33 @@ class FileData(_Data):
     edgetpu_log: str | None = None
 
 
+class ShardData(_Data):
+    """That this is one shard of a model's evaluation, which `merge` joins with the others.
+
+    What was measured is in `file`, beside the report, unless the model failed; `lines` has the
+    limits' lines in coral.yml. Shard 0 has no samples, only the model for the others.
+    """
+
+    index: int = Field(ge=0)
+    count: int = Field(ge=1)
+    int8_sha256: str = ""
+    file: str = ""
+    sha256: str = ""
+    samples: int = 0
+    lines: dict[str, int] = Field(default_factory=dict)
+
+
+class ConfigData(_Data):
+    """The coral.yml of a run: SHA-256 of what it says (not of its text), and all its models.
+
+    `ignore` has the ids of findings that it silences.
+    """
+
+    sha256: str
+    models: list[str]
+    ignore: list[str] = Field(default_factory=list)
+
+
 class ModelReport(_Data):
     """Everything about one model; parts that were not reached are absent."""
 
@@ -260,6 +287,9 @@ class ModelReport(_Data):
     calibration: DataSetData | None = None
     evaluation_data: DataSetData | None = None
     reproduce: str | None = None  # one command line that does it again
+    config_sha256: str | None = None  # of the model's part of coral.yml
+    shard: ShardData | None = None
+    carried_over: Literal[True] | None = None  # from the baseline: nothing it depends on changed
 
     @property
     def exit_code(self) -> int:
@@ -278,6 +308,7 @@ class Report(_Data):
     models: list[ModelReport]
     created: str | None = Field(None, pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
     config_file: str | None = None  # coral.yml, relative to the repository
+    config: ConfigData | None = None
     baseline: Comparison | None = None
     gates: GatesData | None = None
 

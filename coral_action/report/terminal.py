@@ -60,11 +60,15 @@ def _row(model: ModelReport) -> list[Text]:
     latency = text.latency(model.edge_tpu)
     return [
         Text(visible(model.name)),
-        Text(text.STATUS_WORDS[model.status], _STYLES[model.status]),
+        Text("\n".join(_result(model)), _STYLES[model.status]),
         Text(f"{text.sizes(sizes)}\n{text.size_change(sizes)}" if sizes else ""),
         Text(f"{where}\n{latency}" if latency else where),
         Text(visible(text.accuracy(model))),
     ]
+
+
+def _result(model: ModelReport) -> list[str]:
+    return [text.STATUS_WORDS[model.status], *filter(None, [text.origin(model)])]
 
 
 def _lines(model: ModelReport) -> Iterator[Text]:

@@ -37,6 +37,13 @@ _FIGURES = {
 NOISE_P = 0.05  # a change that chance alone makes at least this often counts as noise
 
 
+def origin(model: ModelReport) -> str:
+    """Where a result comes from, if it is not all of this run's."""
+    if model.carried_over:
+        return "carried over from the baseline"
+    return f"shard {model.shard.index} of {model.shard.count}" if model.shard else ""
+
+
 def size(count: float | None) -> str:
     """A number of bytes: 812 B, 41.6 KiB, 3.40 MiB."""
     if count is None:

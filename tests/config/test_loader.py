@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from coral_action.config.loader import load_config
-from coral_action.config.loader import parse_config
+from coral_action.config.loader import load_config, parse_config
 from coral_action.config.paths import PathRules
 from coral_action.config.schema import json_schema
 from coral_action.errors import ConfigError

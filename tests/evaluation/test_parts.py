@@ -34,14 +34,14 @@ def columns_of(count: int, start: int = 0, step: int = 1) -> Columns:
     columns = Columns(ragged={"boxes"})
     for i in range(start, count, step):
         rows = {"a": np.array([i, -i]), "boxes": np.full((i % 3, 2), i)}
-        columns.add(f"{i:03}", i % 5, rows)
+        columns.add(i, f"{i:03}", i % 5, rows)
     return columns
 
 
 @given(st.integers(1, 30), st.integers(1, 9))
 def test_merging_puts_samples_back_in_order(count: int, workers: int) -> None:
     shards = [columns_of(count, i, workers) for i in range(workers)]
-    merged, whole = merge([s for s in shards if len(s)], count), columns_of(count)
+    merged, whole = merge([s for s in shards if len(s)]), columns_of(count)
     assert merged.names == whole.names
     assert merged.labels == whole.labels
     assert np.array_equal(merged.stacked("a"), whole.stacked("a"))
@@ -49,23 +49,31 @@ def test_merging_puts_samples_back_in_order(count: int, workers: int) -> None:
 
 
 def test_merging_where_samples_are_missing() -> None:
-    """Without a sample, places shift: names tell the order, whatever the workers."""
+    """A sample that could not be read leaves a gap, and the others where they are."""
     orders = []
     for workers in (1, 2, 3):
         shards = [columns_of(10, i, workers) for i in range(workers)]
         for shard in shards:
-            for lists in (shard.names, shard.labels, *shard.values.values()):
-                if "004" in shard.names or len(lists) > len(shard.names):
-                    lists.pop(shard.names.index("004") if "004" in shard.names else -1)
-        orders.append(merge(shards, 10).names)
-    assert all(order == sorted(order) for order in orders)
+            if 4 in shard.positions:
+                place = shard.positions.index(4)
+                lists = (shard.positions, shard.names, shard.labels, *shard.values.values())
+                for one in lists:
+                    one.pop(place)
+        orders.append(merge(shards).names)
+    assert orders == [[f"{i:03}" for i in range(10) if i != 4]] * 3
+
+
+def test_a_sample_that_is_there_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="twice"):
+        merge([columns_of(10, 0, 2), columns_of(10, 0, 2)])
 
 
 def test_columns_cross_as_a_file(tmp_path: Path) -> None:
     columns = columns_of(7)
     columns.save(tmp_path / "rows.npz")
     again = Columns.load(tmp_path / "rows.npz")
-    assert (again.names, again.labels, again.ragged) == (
+    assert (again.positions, again.names, again.labels, again.ragged) == (
+        columns.positions,
         columns.names,
         columns.labels,
         columns.ragged,
@@ -79,7 +87,7 @@ def choices(rows: list[tuple[int, int, int, float]]) -> Columns:
     columns = Columns()
     for i, (label, first, second, loss) in enumerate(rows):
         row = np.array([first, second, 0.9, 0.8, loss])
-        columns.add(f"s{i}", label, {"choices": row})
+        columns.add(i, f"s{i}", label, {"choices": row})
     return columns
 
 
@@ -132,9 +140,9 @@ def test_classes_that_lost_most_first() -> None:
 
 def test_sqnr_over_all_samples() -> None:
     columns = Columns()
-    for signal, noise in ((4.0, 0.5), (6.0, 0.5)):
+    for i, (signal, noise) in enumerate(((4.0, 0.5), (6.0, 0.5))):
         rows = np.array([[signal, noise, 1.0, 0.1], [1.0, 0.0, 1.0, 0.0]])
-        columns.add("x", 0, {"errors": rows})
+        columns.add(i, "x", 0, {"errors": rows})
     noisy, clean = output_errors(columns, ["a", "b"])
     assert noisy.sqnr_db == pytest.approx(10.0)
     assert clean.sqnr_db is None

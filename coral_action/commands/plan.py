@@ -1,0 +1,141 @@
+"""`coral-quantize plan`: share the models of a coral.yml out over the jobs of a matrix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default=Path("coral.yml"),
+    show_default=True,
+    help="What to do; paths in it are relative to its folder.",
+)
+@click.option(
+    "--max-jobs",
+    type=click.IntRange(1, 256),
+    default=20,
+    show_default=True,
+    help="How many jobs there may be; GitHub takes 256 in one matrix.",
+)
+@click.option(
+    "--min-seconds",
+    type=click.FloatRange(1),
+    default=120.0,
+    show_default=True,
+    help="What a job may take in any case: nothing is cut, and no job opened, to be faster.",
+)
+@click.option(
+    "--make-once",
+    is_flag=True,
+    help="Shards take a model that a job before them made, as processors round differently.",
+)
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="An earlier report.json: its times, and what changed since; changed models come first.",
+)
+@click.option(
+    "--changed-since",
+    "reference",
+    metavar="REF",
+    help="Leave models out of which no file changed since this commit of Git and which --baseline "
+    "has; `merge` takes them from there.",
+)
+@click.option(
+    "--changed-files",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="The same by a list, as `git diff --name-only -z` writes it in the top folder.",
+)
+@click.option(
+    "--workspace",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="GITHUB_WORKSPACE",
+    help="Folder that no path in the config may leave. [default: $GITHUB_WORKSPACE, else none]",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File for the whole plan, which `merge --plan` takes.",
+)
+@click.option(
+    "--github-output",
+    is_flag=True,
+    help="Also set the outputs matrix, jobs, evaluate-matrix and evaluate-jobs of this step.",
+)
+def plan(
+    config: Path,
+    max_jobs: int,
+    min_seconds: float,
+    make_once: bool,
+    baseline: Path | None,
+    reference: str | None,
+    changed_files: Path | None,
+    workspace: Path | None,
+    output: Path | None,
+    github_output: bool,
+) -> None:
+    """Print the jobs for all models as JSON, as `strategy.matrix` takes it.
+
+    Each job runs `coral-quantize run` with its `arguments`; `merge` joins what they write. Small
+    models share a job, and large evaluations are cut into shards, by the times in the baseline or
+    else by the sizes of files.
+
+    Example: coral-quantize plan --max-jobs 10 --output plan.json
+    """
+    import json
+    import os
+    import sys
+
+    from coral_action.config import load_config
+    from coral_action.config.lines import model_lines
+    from coral_action.config.paths import PathRules
+    from coral_action.errors import UsageError
+    from coral_action.github.runner import Runner
+    from coral_action.report.model import Report
+    from coral_action.scale import find_changes, make_plan, unchanged
+    from coral_action.scale.plan_file import matrix
+
+    loaded = load_config(config)
+    paths = PathRules(config.resolve().parent, workspace)
+    earlier = Report.read(baseline) if baseline is not None else None
+    changes = find_changes(config, reference, changed_files)
+    carried: frozenset[str] = frozenset()
+    if earlier is not None and changes is not None:
+        carried = unchanged(loaded, paths, changes, earlier, compiled=None)
+    made = make_plan(
+        loaded,
+        paths,
+        baseline=earlier,
+        carried=carried,
+        lines=model_lines(config),
+        config_file=config.name if config.is_absolute() else config.as_posix(),
+        max_jobs=max_jobs,
+        shortest=min_seconds,
+        make_once=make_once,
+    )
+    if output is not None:
+        try:
+            output.write_text(json.dumps(made.to_json(), indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{output}: can't be written: {error.strerror}") from error
+    if github_output:
+        Runner(os.environ, sys.stderr).write_outputs(
+            {
+                "matrix": json.dumps(matrix(made.jobs)),
+                "jobs": str(len(made.jobs)),
+                "evaluate-matrix": json.dumps(matrix(made.evaluate)),
+                "evaluate-jobs": str(len(made.evaluate)),
+            }
+        )
+    click.echo(json.dumps(matrix(made.jobs), indent=2))
+    longest = max((job.seconds for job in (*made.jobs, *made.evaluate)), default=0.0)
+    click.echo(
+        f"{len(made.jobs) + len(made.evaluate)} jobs, the longest of about {longest:.0f} s; "
+        f"{len(carried)} of {len(made.models)} models carried over",
+        err=True,
+    )
