@@ -91,7 +91,7 @@ def plan(
     import os
     import sys
 
-    from coral_action.config import load_config
+    from coral_action.config.loader import load_config
     from coral_action.config.lines import model_lines
     from coral_action.config.paths import PathRules
     from coral_action.errors import UsageError
