@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from coral_action.cache import DEFAULT_LIMIT_BYTES
+from coral_action.children import CHILDREN
 from coral_action.config.paths import PathRules
 from coral_action.config.schema import ModelConfig
 from coral_action.data import compare as compare_data
@@ -27,8 +29,9 @@ from coral_action.edgetpu import (
     target_of,
 )
 from coral_action.errors import CoralQuantizeError, StageCrashError
-from coral_action.evaluation import evaluate
+from coral_action.evaluation import Accuracy, evaluate, notice
 from coral_action.findings import Finding
+from coral_action.kept_stages import KeptStages
 from coral_action.loading import FloatModel, check_conversion, load_model
 from coral_action.progress import Advance, Progress
 from coral_action.provenance import sha256_of
@@ -51,6 +54,7 @@ from coral_action.report.build import (
 )
 from coral_action.report.limits import check_limits
 from coral_action.report.model import ErrorData, FileData, ModelReport, SizeData, SourceData
+from coral_action.scratch import Scratch
 from coral_action.tflite import TfliteModel
 
 IMAGE = "ghcr.io/org/coral-quantize:v1"
@@ -64,9 +68,11 @@ class RunOptions:
     paths: PathRules
     models: tuple[str, ...] = ()  # empty: all
     compiler: Path | None = None  # None: predict the placement instead
-    jobs: int = 1
+    jobs: int | None = 1  # models at once; None: as many as cores and memory allow
     allow_custom_code: bool = False
     config_file: Path | None = None  # for the report: lines of coral.yml, and how to repeat the run
+    cache: Path | None = None  # folder for results of earlier runs; None: all is made anew
+    cache_limit_bytes: int = DEFAULT_LIMIT_BYTES
 
 
 @dataclass
@@ -82,44 +88,70 @@ class ModelRun:
     findings: list[Finding] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    kept: KeptStages = field(init=False)
+    # Called before the first child process of the model starts; returns when there is room for it.
+    wait_for_room: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.sections["source"] = SourceData(path=self.config.source)
+        self.kept = KeptStages(self.config)
 
     @property
     def int8_path(self) -> Path:
         """Where the int8 model goes; absolute, as child processes have folders of their own."""
         return self.options.output.resolve() / f"{self.config.name}_int8.tflite"
 
+    @property
+    def made_anew(self) -> bool:
+        """Whether there is more than what came from the cache."""
+        return any(stage not in self.kept.found for stage in self.seconds if stage != "total")
+
     def make(self) -> None:
         """Load, quantize, predict the placement, evaluate. Errors are kept, not raised."""
-        with self.errors_kept(), tempfile.TemporaryDirectory(prefix="coral-") as scratch:
+        with self.errors_kept(), Scratch() as folder, ExitStack() as crew:
+            scratch = Path(folder)
             self._remove_old_files()
+            hired: Crew | None = None
+            with self.from_cache("loading"):
+                loaded = self.kept.loading(scratch)
+            if loaded is None:
+                self.wait_for_room()
+                # The crew starts up while the model is loading.
+                hired = crew.enter_context(start_crew(self.config))
+                loaded = self._load(scratch)
+                self.kept.keep_loading(loaded)
+            self._note_source(loaded)
             made = None
-            # The crew starts up while the model is loading.
-            with start_crew(self.config) as crew:
-                loaded = self._load(Path(scratch))
-                if not loaded.already_quantized:
-                    made = self._quantize(loaded, crew)
-            if made is None:
+            if loaded.already_quantized:
                 self._take_over(loaded)
+            else:
+                with self.from_cache("quantization"):
+                    made = self.kept.quantization(loaded, scratch, self.int8_path)
+                if made is None:
+                    self.wait_for_room()
+                    hired = hired or crew.enter_context(start_crew(self.config))
+                    made = self._quantize(loaded, hired)
+                    self.kept.keep_quantization(loaded, made)
+                self._note_quantized(loaded, made)
+            crew.close()
             self._place(predict(self._made(), target_of(self.config.edge_tpu)))
             if self.config.evaluation is not None:
-                self._evaluate(loaded, made)
+                self._note_accuracy(self._accuracy(loaded, scratch), made)
 
     def _load(self, scratch: Path) -> FloatModel:
-        source = self.config.source
         with self.stage("loading"):
-            loaded = load_model(
+            return load_model(
                 self.config,
                 self.options.paths,
                 scratch / "float.tflite",
                 allow_custom_code=self.options.allow_custom_code,
             )
-            self.findings += loaded.findings
-            digest = sha256_of(self.options.paths.resolve(source))
+
+    def _note_source(self, loaded: FloatModel) -> None:
+        source = self.config.source
+        self.findings += loaded.findings
+        digest = self.kept.source_digest() or sha256_of(self.options.paths.resolve(source))
         self.sections["source"] = SourceData(path=source, format=loaded.format, sha256=digest)
-        return loaded
 
     def _take_over(self, loaded: FloatModel) -> None:
         """A source that is full-integer already is verified and handed on as it is."""
@@ -129,7 +161,7 @@ class ModelRun:
 
     def _quantize(self, loaded: FloatModel, crew: Crew) -> Int8Model:
         with self.stage("quantization") as advance:
-            made = quantize_model(
+            return quantize_model(
                 self.config,
                 loaded,
                 self.options.paths,
@@ -138,6 +170,8 @@ class ModelRun:
                 crew=crew,
                 allow_custom_code=self.options.allow_custom_code,
             )
+
+    def _note_quantized(self, loaded: FloatModel, made: Int8Model) -> None:
         self.int8 = made.model
         self._add_int8(loaded)
         self.findings += made.findings
@@ -146,7 +180,6 @@ class ModelRun:
         if made.statistics is not None:
             self.findings += diagnose_data(made.statistics)
             self.sections["calibration"] = data_set(made.statistics)
-        return made
 
     def _add_int8(self, loaded: FloatModel) -> None:
         self._add_file("int8", self.int8_path)
@@ -154,28 +187,46 @@ class ModelRun:
             float_bytes=loaded.path.stat().st_size, int8_bytes=self.int8_path.stat().st_size
         )
 
-    def _evaluate(self, loaded: FloatModel, made: Int8Model | None) -> None:
+    def _accuracy(self, loaded: FloatModel, scratch: Path) -> Accuracy:
+        """The evaluation, and beside it the check of the loading; each only if it is not kept."""
+        with self.from_cache("evaluation"):
+            accuracy = self.kept.evaluation(loaded, self.int8_path, scratch)
+            # What came the short way was not held against TensorFlow yet; loading can be wrong too.
+            checked = () if loaded.conversion_checked else self.kept.conversion(loaded, scratch)
+        if accuracy is not None and checked is not None:
+            return self._judged(accuracy, checked)
+        self.wait_for_room()
         allowed = self.options.allow_custom_code
         with self.stage("evaluation") as advance, ThreadPoolExecutor(1) as beside:
-            # What came the short way was not held against TensorFlow yet; loading can be wrong too.
             checking = None
-            if not loaded.conversion_checked:
+            if checked is None:
                 checking = beside.submit(
-                    check_conversion,
+                    copy_context().run,
+                    lambda: check_conversion(
+                        self.config, loaded, self.options.paths, allow_custom_code=allowed
+                    ),
+                )
+            if accuracy is None:
+                accuracy = evaluate(
                     self.config,
                     loaded,
+                    self.int8_path,
                     self.options.paths,
+                    on_progress=advance,
                     allow_custom_code=allowed,
                 )
-            accuracy = evaluate(
-                self.config,
-                loaded,
-                self.int8_path,
-                self.options.paths,
-                on_progress=advance,
-                allow_custom_code=allowed,
-            )
-            self.findings += checking.result() if checking else ()
+                self.kept.keep_evaluation(loaded, self.int8_path, accuracy)
+            if checking is not None:
+                checked = checking.result()
+                self.kept.keep_conversion(checked)
+        return self._judged(accuracy, checked or ())
+
+    def _judged(self, accuracy: Accuracy, checked: Sequence[Finding]) -> Accuracy:
+        """An accuracy, new or kept, by the limits of today."""
+        self.findings += checked
+        return replace(accuracy, findings=notice(accuracy, self.config.limits))
+
+    def _note_accuracy(self, accuracy: Accuracy, made: Int8Model | None) -> None:
         self.findings += accuracy.findings
         self.sections["accuracy"] = accuracy_data(accuracy)
         if accuracy.statistics is not None:
@@ -215,19 +266,37 @@ class ModelRun:
     def _remove_old_files(self) -> None:
         """What an earlier run left must not pass for the result of this one."""
         stem = self.int8_path.stem
-        for path in self.int8_path.parent.glob("*.tflite"):
-            if path.stem == stem or path.stem.startswith((f"{stem}_edgetpu", f"{stem}_segment_")):
+        for path in self.int8_path.parent.iterdir():
+            name = path.name.removesuffix(".part")
+            if not name.endswith((".tflite", "_edgetpu.log")):
+                continue
+            of_parts = name.startswith((f"{stem}_edgetpu.", f"{stem}_segment_"))
+            if name == self.int8_path.name or of_parts:
                 path.unlink()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Advance]:
         """Around one stage: shows progress, takes the time."""
+        CHILDREN.check()
         started = time.monotonic()
         with self.progress.stage(self.config.name, name) as advance:
             try:
                 yield advance
             finally:
-                self.seconds[name] = time.monotonic() - started
+                self._add_seconds(name, started)
+
+    @contextmanager
+    def from_cache(self, name: str) -> Iterator[None]:
+        """Around a look into the cache for one stage: takes the time, and says what was found."""
+        CHILDREN.check()
+        started = time.monotonic()
+        yield
+        self._add_seconds(name, started)
+        if name in self.kept.found:
+            self.progress.unchanged(self.config.name, name)
+
+    def _add_seconds(self, name: str, started: float) -> None:
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
 
     @contextmanager
     def errors_kept(self) -> Iterator[None]:
@@ -265,6 +334,7 @@ class ModelRun:
             files=FileData(**self.files),
             seconds={stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
             reproduce=self._reproduce(),
+            from_cache=[stage for stage in self.kept.found if stage != "conversion"],
             **self.sections,
         )
 
@@ -283,10 +353,18 @@ def compile_runs(compiler: Path, runs: Sequence[ModelRun]) -> None:
     if not ready:
         return
     first = ready[0]
-    with first.errors_kept(), first.stage("compilation"):
+    with first.errors_kept():
         paths = [run.int8_path for run in ready]
-        made = compile_or_diagnose(compiler, paths, first.config.edge_tpu)
+        with first.from_cache("compilation"):
+            made = first.kept.compilation(compiler, paths)
+        if made is None:
+            first.wait_for_room()
+            with first.stage("compilation"):
+                made = compile_or_diagnose(compiler, paths, first.config.edge_tpu)
+            first.kept.keep_compilation(made)
         for run, compiled in zip(ready, made, strict=True):
             run.take_compiled(compiled)
+            if run is not first and "compilation" in first.kept.found:
+                run.kept.found.append("compilation")
     for run in ready:
         run.error = first.error

@@ -17,6 +17,9 @@ settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
+# No test may be shown what an earlier one left; tests of the cache name a folder of their own.
+os.environ["CORAL_QUANTIZE_CACHE"] = "none"
+
 # These build an image, as root; tests/container/run sets the stage for them.
 collect_ignore = [] if "CORAL_CONTAINER_STATE" in os.environ else ["container"]
 

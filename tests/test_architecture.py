@@ -15,11 +15,15 @@ PACKAGE = PROJECT / "coral_action"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"findings"}),
     frozenset({"errors"}),
+    frozenset({"children", "scratch"}),
     frozenset(
         {
+            "admission",
+            "cache",
             "config",
             "converter_api",
             "inference",
+            "interruption",
             "isolation",
             "ownership",
             "progress",
@@ -28,9 +32,12 @@ LAYERS: tuple[frozenset[str], ...] = (
             "workers",
         }
     ),
+    frozenset({"file_index"}),
     frozenset({"loading", "data"}),
     frozenset({"starter"}),
     frozenset({"quantization", "edgetpu", "evaluation"}),
+    frozenset({"stage_keys"}),
+    frozenset({"kept_stages"}),
     frozenset({"report"}),
     frozenset({"model_run"}),
     frozenset({"pipeline", "github"}),

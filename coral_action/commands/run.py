@@ -10,6 +10,15 @@ import click
 from coral_action.console import Settings
 
 
+def _jobs(context: click.Context, parameter: click.Parameter, value: str) -> int | None:
+    """`auto`, or a number above 0."""
+    if value == "auto":
+        return None
+    if not value.isascii() or not value.isdigit() or int(value) < 1:
+        raise click.BadParameter("it is `auto` or a whole number above 0")
+    return int(value)
+
+
 @click.command()
 @click.option(
     "--config",
@@ -38,8 +47,19 @@ from coral_action.console import Settings
     help="Folder that no path in the config may leave. [default: $GITHUB_WORKSPACE, else none]",
 )
 @click.option(
-    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Models at once."
+    "--jobs",
+    default="auto",
+    show_default=True,
+    callback=_jobs,
+    help="Models at once; auto: as many as cores and free memory allow.",
 )
+@click.option(
+    "--cache",
+    envvar="CORAL_QUANTIZE_CACHE",
+    help="Folder that keeps results: what is unchanged is not made again. `none` keeps nothing. "
+    "[default: $CORAL_QUANTIZE_CACHE, else coral-quantize in the user's cache folder]",
+)
+@click.option("--no-cache", is_flag=True, help="Make everything anew and keep nothing.")
 @click.option(
     "--baseline",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -59,7 +79,9 @@ def run(
     models: tuple[str, ...],
     compiler: str | None,
     workspace: Path | None,
-    jobs: int,
+    jobs: int | None,
+    cache: str | None,
+    no_cache: bool,
     baseline: Path | None,
     allow_custom_code: bool,
     quiet: bool,
@@ -70,11 +92,13 @@ def run(
     """
     from rich.console import Console
 
+    from coral_action.cache import cache_folder
     from coral_action.config import load_config
     from coral_action.config.paths import PathRules
     from coral_action.console import choose_progress, describe
     from coral_action.edgetpu import find_compiler
-    from coral_action.pipeline import RunOptions
+    from coral_action.interruption import interruptible
+    from coral_action.pipeline import RunOptions, models_at_once
     from coral_action.pipeline import run as run_pipeline
     from coral_action.report.baseline import with_baseline
     from coral_action.report.files import write_report
@@ -90,9 +114,12 @@ def run(
         jobs=jobs,
         allow_custom_code=allow_custom_code,
         config_file=config,
+        cache=None if no_cache else cache_folder(cache, os.environ),
     )
     earlier = Report.read(baseline) if baseline is not None else None
-    report, errors = run_pipeline(loaded, options, choose_progress(quiet=quiet))
+    progress = choose_progress(quiet=quiet, together=models_at_once(jobs, len(loaded.models)) > 1)
+    with interruptible() as interruption:
+        report, errors = run_pipeline(loaded, options, progress)
     if earlier is not None:
         report = with_baseline(report, earlier)
     write_report(report, output)
@@ -101,4 +128,4 @@ def run(
     if not quiet:
         print_report(report, Console())
         click.echo(f"report: {output / 'report.html'}, {output / 'report.md'}")
-    return report.exit_code
+    return interruption.exit_code or report.exit_code

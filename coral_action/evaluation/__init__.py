@@ -44,6 +44,7 @@ __all__ = [
     "OutputError",
     "ReferenceCheck",
     "evaluate",
+    "notice",
 ]
 
 CONFIDENCE = 0.95

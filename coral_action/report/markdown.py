@@ -99,7 +99,7 @@ def _head(report: Report) -> list[str]:
 def _row(model: ModelReport, compared: ModelComparison | None) -> str:
     changes = {change.figure: change for change in compared.changes} if compared else {}
     cells = [
-        f"{ICONS[model.status]} {code(model.name)}",
+        _cell(f"{ICONS[model.status]} {code(model.name)}", text.from_cache(model)),
         _size_cell(model, changes),
         _edge_tpu_cell(model, changes),
         _accuracy_cell(model, changes),

@@ -52,11 +52,17 @@ def _row(model: ModelReport) -> list[Text]:
     latency = text.latency(model.edge_tpu)
     return [
         Text(visible(model.name)),
-        Text(text.STATUS_WORDS[model.status], _STYLES[model.status]),
+        _result(model),
         Text(f"{text.sizes(sizes)}\n{text.size_change(sizes)}" if sizes else ""),
         Text(f"{where}\n{latency}" if latency else where),
         Text(visible(text.accuracy(model))),
     ]
+
+
+def _result(model: ModelReport) -> Text:
+    result = Text(text.STATUS_WORDS[model.status], _STYLES[model.status])
+    kept = text.from_cache(model)
+    return result.append(f"\n{kept}", "dim") if kept else result
 
 
 def _lines(model: ModelReport) -> Iterator[Text]:

@@ -203,6 +203,20 @@ def _limit_words(limit: LimitData, model: ModelReport) -> tuple[str, str, str]:
     return name, value, limit_value(limit, limit.limit, model)
 
 
+def from_cache(model: ModelReport) -> str:
+    """What an earlier run had left: unchanged, from cache; empty where all was made anew."""
+    stages = {
+        "loading": True,
+        "quantization": model.quantization is not None,
+        "compilation": model.files.edgetpu is not None,
+        "evaluation": model.accuracy is not None,
+    }
+    if model.from_cache and all(name in model.from_cache for name, ran in stages.items() if ran):
+        return "unchanged, from cache"
+    known = [name for name in stages if name in model.from_cache]
+    return f"from cache: {', '.join(known)}" if known else ""
+
+
 def plural(count: int, noun: str) -> str:
     """A count with its noun."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
