@@ -59,9 +59,9 @@ def command() -> Command:
 
 @pytest.fixture(scope="session")
 def demo(command: Command, digits: Path, tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
-    """`coral-quantize run` on examples/digits, without a compiler."""
-    output = tmp_path_factory.mktemp("demo")
+    """`coral-quantize run` on examples/digits, without a compiler, with an empty cache."""
+    output, cache = tmp_path_factory.mktemp("demo"), tmp_path_factory.mktemp("demo-cache")
     words = ("--config", digits / "coral.yml", "--output", output, "--compiler", "none")
-    finished = command("run", *words)
+    finished = command("run", *words, "--cache", cache)
     assert finished.code == 0, finished.stderr
-    return DemoRun(output, finished, json.loads((output / "report.json").read_text()))
+    return DemoRun(output, cache, finished, json.loads((output / "report.json").read_text()))
