@@ -98,8 +98,9 @@ def test_children_die_with_a_killed_parent(kind: str, tmp_path: Path) -> None:
     """SIGKILL: nothing of ours runs any more, the kernel has to do it."""
     run = {
         "task": "run_isolated('coral_action.quantization.waiting:wait_task', {'job': 'observe', "
-        f"'file': {str(tmp_path / 'never')!r}, 'ready': {str(tmp_path / 'ready')!r}}}, stage='x')",
-        "program": f"run_program(['sh', '-c', 'touch {tmp_path}/ready; exec sleep 60'], seconds=60)",
+        f"'file': '{tmp_path}/never', 'ready': '{tmp_path}/ready'}}, stage='x')",
+        "program": f"run_program(['sh', '-c', 'touch {tmp_path}/ready; exec sleep 60'], "
+        "seconds=60)",
     }[kind]
     parent = subprocess.Popen(
         [sys.executable, "-c", f"from coral_action.isolation import *; {run}"],
