@@ -34,7 +34,8 @@ from coral_action.github.publish import Publisher
 from coral_action.github.rendering import SUMMARY_BYTES, Rendering, compared
 from coral_action.github.runner import Runner
 from coral_action.github.token import Token
-from coral_action.pipeline import RunOptions, run
+from coral_action.interruption import Interruption, interruptible
+from coral_action.pipeline import RunOptions, models_at_once, run
 from coral_action.progress import LineProgress
 from coral_action.report.files import write_report
 from coral_action.report.model import Report
@@ -75,7 +76,10 @@ def _run(environment: Mapping[str, str], token: Token | None, runner: Runner) ->
     publisher = _publisher(Context.from_environment(environment), token, inputs, runner)
     # From here on all paths are relative to the workspace, as they are for the steps that follow.
     os.chdir(inputs.workspace)
-    report, errors = _make(inputs, publisher, environment, runner)
+    with interruptible() as interruption:
+        report, errors = _make(inputs, publisher, environment, runner, interruption)
+    if interruption.exit_code is not None:
+        return interruption.exit_code  # the report is written; who cancels wants no comment
     codes = [report.exit_code]
     for name, error in errors.items():
         _show_details(error, runner, name)
@@ -108,6 +112,7 @@ def _make(
     publisher: Publisher | None,
     environment: Mapping[str, str],
     runner: Runner,
+    interruption: Interruption,
 ) -> tuple[Report, dict[str, CoralQuantizeError]]:
     """Process the models, and write the report beside them."""
     config_file = inputs.config.relative_to(inputs.workspace)
@@ -126,12 +131,14 @@ def _make(
         jobs=inputs.jobs,
         allow_custom_code=inputs.allow_custom_code,
         config_file=config_file,
+        cache=inputs.cache,
     )
-    # Groups can't overlap in a log: with several jobs the lines carry the model's name only.
-    progress = LineProgress(sys.stderr, runner.group if inputs.jobs == 1 else None)
+    # Groups can't overlap in a log: of models that are made together, each waits for its end.
+    together = models_at_once(inputs.jobs, len(config.models)) > 1
+    progress = LineProgress(sys.stderr, runner.group, together=together)
     report, errors = run(config, options, progress)
     report = report.model_copy(update={"gates": gates})
-    if publisher is not None:
+    if publisher is not None and interruption.exit_code is None:
         report = compared(report, publisher.find_baseline())
     write_report(report, options.output)
     return report, errors

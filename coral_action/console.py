@@ -44,10 +44,13 @@ def echo_json(data: Any) -> None:
     click.echo(json.dumps(data, indent=2).replace("##[", "##\\u005b"))
 
 
-def choose_progress(*, quiet: bool) -> Progress:
-    """Bars on a terminal, lines elsewhere, nothing when quiet; always on standard error."""
+def choose_progress(*, quiet: bool, together: bool = False) -> Progress:
+    """Bars on a terminal, lines elsewhere, nothing when quiet; always on standard error.
+
+    `together`: models are made at the same time, and their lines must not mix.
+    """
     if quiet:
         return Progress()
     if sys.stderr.isatty():
         return BarProgress(Console(stderr=True))
-    return LineProgress(sys.stderr)
+    return LineProgress(sys.stderr, together=together)

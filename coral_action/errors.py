@@ -89,6 +89,12 @@ class StageCrashError(CoralQuantizeError):
     kind = "crash"
 
 
+class StoppedError(CoralQuantizeError):
+    """Somebody stopped the run before this was done."""
+
+    kind = "stopped"
+
+
 class CompilerError(CoralQuantizeError):
     """The Edge TPU compiler failed."""
 

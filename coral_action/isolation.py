@@ -16,7 +16,6 @@ import select
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -24,7 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coral_action.children import CHILDREN, die_with_parent
 from coral_action.errors import CoralQuantizeError, StageCrashError, error_classes
+from coral_action.scratch import Scratch
 
 Json = dict[str, Any]
 ProgressCallback = Callable[[int, int], None]
@@ -80,9 +81,10 @@ def run_isolated(
     Raises:
         CoralQuantizeError: the error that the task raised.
         StageCrashError: the child died, ran out of time or memory, or failed unforeseen.
+        StoppedError: the run was stopped.
     """
     limits = limits or Limits()
-    with tempfile.TemporaryDirectory(prefix="coral-", ignore_cleanup_errors=True) as folder:
+    with Scratch() as folder:
         scratch = Path(folder)
         (scratch / "request.json").write_text(json.dumps(request), encoding="utf-8")
         read_end, write_end = os.pipe()
@@ -90,25 +92,31 @@ def run_isolated(
             "import sys; sys.path.append(sys.argv[1]);"
             "from coral_action.isolation import child_main; child_main(sys.argv[2:])"
         )
-        words = [task, folder, write_end, limits.memory_bytes, limits.file_bytes]
-        with (scratch / "output.log").open("wb") as output:
-            child = subprocess.Popen(
-                # -P: never import a module from the folder that the stranger controls.
-                [sys.executable, "-P", "-c", code, str(_PACKAGE_ROOT), *map(str, words)],
-                cwd=folder,
-                env=_child_environment(folder),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                pass_fds=(write_end,),
-                start_new_session=True,
-            )
-        os.close(write_end)
+        words = [task, folder, write_end, limits.memory_bytes, limits.file_bytes, os.getpid()]
+
+        def start() -> subprocess.Popen[bytes]:
+            with (scratch / "output.log").open("wb") as output:
+                return subprocess.Popen(
+                    # -P: never import a module from the folder that the stranger controls.
+                    [sys.executable, "-P", "-c", code, str(_PACKAGE_ROOT), *map(str, words)],
+                    cwd=folder,
+                    env=_child_environment(folder),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=(write_end,),
+                    start_new_session=True,
+                )
+
         try:
-            timed_out = _wait(child, read_end, limits.seconds, on_progress)
+            with CHILDREN.running(start) as child:
+                os.close(write_end)
+                write_end = -1
+                timed_out = _wait(child, read_end, limits.seconds, on_progress)
         finally:
-            _kill_group(child)
             os.close(read_end)
+            if write_end >= 0:
+                os.close(write_end)
         return _result(scratch, child.returncode, timed_out, stage, limits)
 
 
@@ -128,25 +136,28 @@ def run_program(
 
     Of its output, the last `keep_bytes` are kept.
     """
-    with tempfile.TemporaryDirectory(prefix="coral-") as folder:
+    with Scratch() as folder:
         log = Path(folder) / "output.log"
-        with log.open("wb") as output:
-            child = subprocess.Popen(
-                command,
-                cwd=folder,
-                env=_child_environment(folder),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+
+        def start() -> subprocess.Popen[bytes]:
+            with log.open("wb") as output:
+                return subprocess.Popen(
+                    command,
+                    cwd=folder,
+                    env=_child_environment(folder),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    preexec_fn=die_with_parent,  # one system call: safe beside threads
+                )
+
         timed_out = False
-        try:
-            child.wait(seconds)
-        except subprocess.TimeoutExpired:
-            timed_out = True
-        finally:
-            _kill_group(child)
+        with CHILDREN.running(start) as child:
+            try:
+                child.wait(seconds)
+            except subprocess.TimeoutExpired:
+                timed_out = True
         return ProgramResult(child.returncode, _tail(log, keep_bytes), timed_out)
 
 
@@ -195,13 +206,6 @@ def _pass_on(lines: list[bytes], on_progress: ProgressCallback | None) -> None:
     words = lines[-1].split() if lines else []
     if on_progress and len(words) == 2 and all(word.isdigit() and len(word) < 10 for word in words):
         on_progress(int(words[0]), int(words[1]))
-
-
-def _kill_group(child: subprocess.Popen[bytes]) -> None:
-    """End the child and all that it started; the group outlives its leader."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
 
 
 def _result(scratch: Path, returncode: int, timed_out: bool, stage: str, limits: Limits) -> Json:
@@ -273,7 +277,10 @@ def _error_from(error: Json, stage: str, output: str, limits: Limits) -> CoralQu
 
 def child_main(arguments: list[str]) -> None:
     """Entry of the child process: limits first, then the task, then result.json."""
-    task, folder, progress_fd, memory_bytes, file_bytes = arguments
+    task, folder, progress_fd, memory_bytes, file_bytes, parent = arguments
+    die_with_parent()
+    if os.getppid() != int(parent):
+        os._exit(1)  # it died before it could be asked for
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_DATA, int(memory_bytes))
     _limit(resource.RLIMIT_FSIZE, int(file_bytes))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from coral_action.config.paths import PathRules
+from coral_action.children import CHILDREN
 from coral_action.config.schema import ModelConfig
 from coral_action.data import compare as compare_data
 from coral_action.data import diagnose as diagnose_data
@@ -26,9 +24,13 @@ from coral_action.edgetpu import (
     target_of,
 )
 from coral_action.errors import CoralQuantizeError, StageCrashError, UsageError
-from coral_action.evaluation import Scoring, Shard, ShardFile, evaluate, evaluate_shard
+from coral_action.evaluation import (
+    Accuracy,
+)
 from coral_action.findings import Finding
-from coral_action.loading import FloatModel, check_conversion, load_model
+from coral_action.kept_stages import KeptStages
+from coral_action.loading import FloatModel, load_model
+from coral_action.model_evaluation import accuracy_of, measure_shard
 from coral_action.output_folder import replace_file
 from coral_action.progress import Advance, Progress
 from coral_action.provenance import model_hash, sha256_of
@@ -58,25 +60,11 @@ from coral_action.report.model import (
     SizeData,
     SourceData,
 )
+from coral_action.run_options import RunOptions
+from coral_action.scratch import Scratch
 from coral_action.tflite import TfliteModel
 
 IMAGE = "ghcr.io/org/coral-quantize:v1"
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What the command line or the action asks for, beside coral.yml."""
-
-    output: Path
-    paths: PathRules
-    models: tuple[str, ...] = ()  # empty: all
-    skip: frozenset[str] = frozenset()  # of these, those that are not to be done again
-    compiler: Path | None = None  # None: predict the placement instead
-    jobs: int = 1
-    allow_custom_code: bool = False
-    shard: Shard | None = None  # evaluate a part of the samples only
-    quantized: Path | None = None  # folder of an earlier run, whose int8 models are taken
-    config_file: Path | None = None  # for the report: lines of coral.yml, and how to repeat the run
 
 
 @dataclass
@@ -92,9 +80,13 @@ class ModelRun:
     findings: list[Finding] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    kept: KeptStages = field(init=False)
+    # Called before the first child process of the model starts; returns when there is room for it.
+    wait_for_room: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.sections["source"] = SourceData(path=self.config.source)
+        self.kept = KeptStages(self.config)
         if (shard := self.options.shard) is not None:
             self.sections["shard"] = ShardData(index=shard.index, count=shard.count)
 
@@ -103,41 +95,62 @@ class ModelRun:
         """Where the int8 model goes; absolute, as child processes have folders of their own."""
         return self.options.output.resolve() / f"{self.config.name}_int8.tflite"
 
+    @property
+    def made_anew(self) -> bool:
+        """Whether there is more than what came from the cache."""
+        return any(stage not in self.kept.found for stage in self.seconds if stage != "total")
+
     def make(self) -> None:
         """Load, quantize, predict the placement, evaluate. Errors are kept, not raised."""
-        with self.errors_kept(), tempfile.TemporaryDirectory(prefix="coral-") as scratch:
+        with self.errors_kept(), Scratch() as folder, ExitStack() as crew:
+            scratch = Path(folder)
             self._remove_old_files()
+            hired: Crew | None = None
+            with self.from_cache("loading"):
+                loaded = self.kept.loading(scratch)
+            if loaded is None:
+                self.wait_for_room()
+                if self.options.quantized is None:
+                    # The crew starts up while the model is loading.
+                    hired = crew.enter_context(start_crew(self.config))
+                loaded = self._load(scratch)
+                self.kept.keep_loading(loaded)
+            self._note_source(loaded)
             made = None
             if self.options.quantized is not None:
-                loaded = self._load(Path(scratch))
                 self._take_over(loaded, self._quantized_before(self.options.quantized))
+            elif loaded.already_quantized:
+                self._take_over(loaded, loaded.path)
             else:
-                # The crew starts up while the model is loading.
-                with start_crew(self.config) as crew:
-                    loaded = self._load(Path(scratch))
-                    if not loaded.already_quantized:
-                        made = self._quantize(loaded, crew)
+                with self.from_cache("quantization"):
+                    made = self.kept.quantization(loaded, scratch, self.int8_path)
                 if made is None:
-                    self._take_over(loaded, loaded.path)
+                    self.wait_for_room()
+                    hired = hired or crew.enter_context(start_crew(self.config))
+                    made = self._quantize(loaded, hired)
+                    self.kept.keep_quantization(loaded, made)
+                self._note_quantized(loaded, made)
+            crew.close()
             self._place(predict(self._made(), target_of(self.config.edge_tpu)))
             if self.options.shard is not None:
-                self._measure(loaded, made, self.options.shard)
+                measure_shard(self, loaded, made, self.options.shard, scratch)
             elif self.config.evaluation is not None:
-                self._evaluate(loaded, made)
+                self._note_accuracy(accuracy_of(self, loaded, scratch), made)
 
     def _load(self, scratch: Path) -> FloatModel:
-        source = self.config.source
         with self.stage("loading"):
-            loaded = load_model(
+            return load_model(
                 self.config,
                 self.options.paths,
                 scratch / "float.tflite",
                 allow_custom_code=self.options.allow_custom_code,
             )
-            self.findings += loaded.findings
-            digest = sha256_of(self.options.paths.resolve(source))
+
+    def _note_source(self, loaded: FloatModel) -> None:
+        source = self.config.source
+        self.findings += loaded.findings
+        digest = self.kept.source_digest() or sha256_of(self.options.paths.resolve(source))
         self.sections["source"] = SourceData(path=source, format=loaded.format, sha256=digest)
-        return loaded
 
     def _take_over(self, loaded: FloatModel, int8: Path) -> None:
         """A model that is full-integer already is verified and handed on as it is."""
@@ -158,7 +171,7 @@ class ModelRun:
 
     def _quantize(self, loaded: FloatModel, crew: Crew) -> Int8Model:
         with self.stage("quantization") as advance:
-            made = quantize_model(
+            return quantize_model(
                 self.config,
                 loaded,
                 self.options.paths,
@@ -167,6 +180,8 @@ class ModelRun:
                 crew=crew,
                 allow_custom_code=self.options.allow_custom_code,
             )
+
+    def _note_quantized(self, loaded: FloatModel, made: Int8Model) -> None:
         self.int8 = made.model
         self._add_int8(loaded)
         self.findings += made.findings
@@ -175,7 +190,6 @@ class ModelRun:
         if made.statistics is not None:
             self.findings += diagnose_data(made.statistics)
             self.sections["calibration"] = data_set(made.statistics, made.sheet)
-        return made
 
     def _add_int8(self, loaded: FloatModel) -> None:
         self._add_file("int8", self.int8_path)
@@ -183,17 +197,7 @@ class ModelRun:
             float_bytes=loaded.path.stat().st_size, int8_bytes=self.int8_path.stat().st_size
         )
 
-    def _evaluate(self, loaded: FloatModel, made: Int8Model | None) -> None:
-        allowed = self.options.allow_custom_code
-        with self.stage("evaluation") as advance, self._conversion_checked(loaded):
-            accuracy = evaluate(
-                self.config,
-                loaded,
-                self.int8_path,
-                self.options.paths,
-                on_progress=advance,
-                allow_custom_code=allowed,
-            )
+    def _note_accuracy(self, accuracy: Accuracy, made: Int8Model | None) -> None:
         self.findings += accuracy.findings
         self.sections["accuracy"] = accuracy_data(accuracy)
         if accuracy.statistics is not None:
@@ -201,54 +205,6 @@ class ModelRun:
             self.sections["evaluation_data"] = data_set(accuracy.statistics)
             if made is not None and made.statistics is not None:
                 self.findings += compare_data(made.statistics, accuracy.statistics)
-
-    def _measure(self, loaded: FloatModel, made: Int8Model | None, shard: Shard) -> None:
-        """One shard of the evaluation: measured here, scored by `merge`."""
-        allowed = self.options.allow_custom_code
-        gathered = None
-        with ExitStack() as stack:
-            advance = stack.enter_context(self.stage("evaluation"))
-            if shard.makes_model:
-                stack.enter_context(self._conversion_checked(loaded))
-            if shard.index:
-                gathered = evaluate_shard(
-                    self.config,
-                    loaded,
-                    self.int8_path,
-                    self.options.paths,
-                    shard,
-                    on_progress=advance,
-                    allow_custom_code=allowed,
-                )
-        path = self.int8_path.with_name(shard.file_name(self.config.name))
-        ShardFile(
-            Scoring.of(self.config, loaded), gathered, made.statistics if made else None
-        ).write(path)
-        self.sections["shard"] = ShardData(
-            index=shard.index,
-            count=shard.count,
-            int8_sha256=sha256_of(self.int8_path),
-            file=path.name,
-            sha256=sha256_of(path),
-            samples=len(gathered.columns) if gathered else 0,
-        )
-
-    @contextmanager
-    def _conversion_checked(self, loaded: FloatModel) -> Iterator[None]:
-        """Around the evaluation: what came the short way is held against TensorFlow beside it."""
-        with ThreadPoolExecutor(1) as beside:
-            if loaded.conversion_checked:
-                yield
-                return
-            checking = beside.submit(
-                check_conversion,
-                self.config,
-                loaded,
-                self.options.paths,
-                allow_custom_code=self.options.allow_custom_code,
-            )
-            yield
-            self.findings += checking.result()
 
     def _place(self, placement: Placement, compiled: Compiled | None = None) -> None:
         """Placement, and what it costs; findings of an earlier placement give way."""
@@ -281,9 +237,12 @@ class ModelRun:
     def _remove_old_files(self) -> None:
         """What an earlier run left must not pass for the result of this one."""
         stem = self.int8_path.stem
-        for path in self.int8_path.parent.glob("*.tflite*"):
-            name = path.name.removesuffix(".part").removesuffix(".tflite")
-            if name == stem or name.startswith((f"{stem}_edgetpu", f"{stem}_segment_")):
+        for path in self.int8_path.parent.iterdir():
+            name = path.name.removesuffix(".part")
+            if not name.endswith((".tflite", "_edgetpu.log")):
+                continue
+            of_parts = name.startswith((f"{stem}_edgetpu.", f"{stem}_segment_"))
+            if name == self.int8_path.name or of_parts:
                 path.unlink()
         for path in self.int8_path.parent.glob(f"{self.config.name}.shard-*-of-*.npz"):
             path.unlink()
@@ -291,12 +250,26 @@ class ModelRun:
     @contextmanager
     def stage(self, name: str) -> Iterator[Advance]:
         """Around one stage: shows progress, takes the time."""
+        CHILDREN.check()
         started = time.monotonic()
         with self.progress.stage(self.config.name, name) as advance:
             try:
                 yield advance
             finally:
-                self.seconds[name] = time.monotonic() - started
+                self._add_seconds(name, started)
+
+    @contextmanager
+    def from_cache(self, name: str) -> Iterator[None]:
+        """Around a look into the cache for one stage: takes the time, and says what was found."""
+        CHILDREN.check()
+        started = time.monotonic()
+        yield
+        self._add_seconds(name, started)
+        if name in self.kept.found:
+            self.progress.unchanged(self.config.name, name)
+
+    def _add_seconds(self, name: str, started: float) -> None:
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
 
     @contextmanager
     def errors_kept(self) -> Iterator[None]:
@@ -338,6 +311,7 @@ class ModelRun:
             seconds={stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
             reproduce=self._reproduce(),
             config_sha256=model_hash(self.config, ignored),
+            from_cache=[stage for stage in self.kept.found if stage != "conversion"],
             **self.sections,
         )
 
@@ -356,10 +330,18 @@ def compile_runs(compiler: Path, runs: Sequence[ModelRun]) -> None:
     if not ready:
         return
     first = ready[0]
-    with first.errors_kept(), first.stage("compilation"):
+    with first.errors_kept():
         paths = [run.int8_path for run in ready]
-        made = compile_or_diagnose(compiler, paths, first.config.edge_tpu)
+        with first.from_cache("compilation"):
+            made = first.kept.compilation(compiler, paths)
+        if made is None:
+            first.wait_for_room()
+            with first.stage("compilation"):
+                made = compile_or_diagnose(compiler, paths, first.config.edge_tpu)
+            first.kept.keep_compilation(made)
         for run, compiled in zip(ready, made, strict=True):
             run.take_compiled(compiled)
+            if run is not first and "compilation" in first.kept.found:
+                run.kept.found.append("compilation")
     for run in ready:
         run.error = first.error

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from coral_action.admission import Admission, estimate, free_memory
+from coral_action.cache import Cache
+from coral_action.children import CHILDREN, owner
 from coral_action.config.lines import model_lines
 from coral_action.config.schema import Config, ModelConfig
 from coral_action.errors import CoralQuantizeError, UsageError
-from coral_action.model_run import ModelRun, RunOptions, compile_runs
+from coral_action.file_index import FileIndex
+from coral_action.kept_stages import KeptStages
+from coral_action.model_run import ModelRun, compile_runs
 from coral_action.output_folder import require_free
 from coral_action.progress import Progress
 from coral_action.provenance import config_hash, tool_versions
+from coral_action.report.files import remove_report
 from coral_action.report.lines import with_lines
 from coral_action.report.model import ConfigData, Report
+from coral_action.run_options import RunOptions
+from coral_action.scratch import remove_stale
+from coral_action.stage_keys import StageKeys
+from coral_action.workers import core_count
 
 __all__ = ["RunOptions", "run"]
 
@@ -42,21 +54,10 @@ def run(
         options.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{options.output}: can't be made: {error.strerror}") from error
-
-    # The other shards' model is that of the first one: it is compiled once.
-    compiler = options.compiler if options.shard is None or options.shard.makes_model else None
-
-    def one(item: ModelRun) -> None:
-        with progress.model(item.config.name):
-            item.make()
-            if compiler is not None and item.config.edge_tpu.group is None:
-                compile_runs(compiler, [item])
-
-    with ThreadPoolExecutor(max_workers=max(1, options.jobs)) as pool:
-        list(pool.map(one, runs))
-    if compiler is not None:
-        for group in _groups(runs):
-            compile_runs(compiler, group)
+    remove_stale()
+    remove_report(options.output)
+    with _kept(runs, options):
+        _make_all(runs, options, progress)
     ignored = frozenset(config.ignore)
     report = Report(
         tool=tool_versions(),
@@ -72,6 +73,65 @@ def run(
         lines = model_lines(options.config_file)
         report = with_lines(report, _as_known(options.config_file), lines)
     return report, {item.config.name: item.error for item in runs if item.error is not None}
+
+
+@contextmanager
+def _kept(runs: Sequence[ModelRun], options: RunOptions) -> Iterator[None]:
+    """Around the work: models know what earlier runs left, and leave their own results."""
+    if options.cache is None:
+        yield
+        return
+    cache = Cache(options.cache.absolute(), options.cache_limit_bytes)
+    # One index for each repository, or each would throw out what the others know.
+    place = hashlib.sha256(str(options.paths.base).encode()).hexdigest()[:16]
+    index = FileIndex(options.cache.absolute() / "files" / f"{place}.json")
+    keys = StageKeys(options.paths, index, allow_custom_code=options.allow_custom_code)
+    for item in runs:
+        item.kept = KeptStages(item.config, cache, keys)
+    try:
+        yield
+    finally:
+        index.save()
+        if any(item.made_anew for item in runs):
+            cache.prune()
+
+
+def _make_all(runs: Sequence[ModelRun], options: RunOptions, progress: Progress) -> None:
+    """Make every model, several at a time; groups are compiled when all of them are there."""
+    admission = Admission(CHILDREN.memory, free_memory, lambda: CHILDREN.stopped_by)
+    # The other shards' model is that of the first one: it is compiled once.
+    compiler = options.compiler if options.shard is None or options.shard.makes_model else None
+
+    def one(item: ModelRun) -> None:
+        name = item.config.name
+        owner.set(name)
+
+        def wait() -> None:
+            need = item.kept.peak_memory() or estimate(options.paths.resolve(item.config.source))
+            admission.enter(name, need)
+
+        item.wait_for_room = wait
+        try:
+            with progress.model(name):
+                item.make()
+                if compiler is not None and item.config.edge_tpu.group is None:
+                    compile_runs(compiler, [item])
+        finally:
+            admission.leave(name)
+        if item.error is None:
+            item.kept.keep_peak_memory(CHILDREN.peak(name))
+
+    with ThreadPoolExecutor(models_at_once(options.jobs, len(runs))) as pool:
+        list(pool.map(one, runs))
+    if compiler is not None:
+        for group in _groups(runs):
+            compile_runs(compiler, group)
+            admission.leave(group[0].config.name)
+
+
+def models_at_once(jobs: int | None, models: int) -> int:
+    """How many models are made at a time, if memory allows: one a core where nothing is said."""
+    return max(1, min(core_count() if jobs is None else jobs, models))
 
 
 def _as_known(path: Path) -> str:

@@ -28,6 +28,9 @@ class Progress:
         """Around one stage; call what it yields with (done, total)."""
         yield lambda done, total: None
 
+    def unchanged(self, model: str, stage: str) -> None:
+        """A stage whose result an earlier run left in the cache."""
+
 
 class BarProgress(Progress):
     """A bar for each running stage on a terminal, a timed line for each finished one."""
@@ -59,22 +62,43 @@ class BarProgress(Progress):
             if not self._bars.tasks:
                 self._bars.stop()
 
+    def unchanged(self, model: str, stage: str) -> None:
+        """A line."""
+        self._console.print(f"{model}: {stage} [dim]unchanged, from cache[/dim]", highlight=False)
+
 
 class LineProgress(Progress):
-    """Timed lines for a log; each model is one group where the log knows groups."""
+    """Timed lines for a log; each model is one group where the log knows groups.
+
+    With `together`, models are made at the same time: the lines of each are held back until it is
+    done, and then come in one piece.
+    """
 
     def __init__(
-        self, stream: TextIO, group: Callable[[str], AbstractContextManager[None]] | None = None
+        self,
+        stream: TextIO,
+        group: Callable[[str], AbstractContextManager[None]] | None = None,
+        *,
+        together: bool = False,
     ) -> None:
         self._stream = stream
         self._group = group or (lambda name: nullcontext())
+        self._held: dict[str, list[str]] | None = {} if together else None
         self._lock = threading.Lock()
 
     @contextmanager
     def model(self, name: str) -> Iterator[None]:
         """A group of its own."""
-        with self._group(name):
+        if self._held is None:
+            with self._group(name):
+                yield
+            return
+        self._held[name] = []
+        try:
             yield
+        finally:
+            with self._lock, self._group(name):
+                print("\n".join(self._held.pop(name)), file=self._stream, flush=True)
 
     @contextmanager
     def stage(self, model: str, stage: str) -> Iterator[Advance]:
@@ -85,11 +109,21 @@ class LineProgress(Progress):
             nonlocal spoken
             if time.monotonic() - spoken > 30:
                 spoken = time.monotonic()
-                self._say(f"{model}: {stage} {done} of {total}")
+                self._print(f"{model}: {stage} {done} of {total}")
 
         yield advance
-        self._say(f"{model}: {stage} {time.monotonic() - started:.1f} s")
+        self._say(model, f"{stage} {time.monotonic() - started:.1f} s")
 
-    def _say(self, line: str) -> None:
+    def unchanged(self, model: str, stage: str) -> None:
+        """A line."""
+        self._say(model, f"{stage} unchanged, from cache")
+
+    def _say(self, model: str, what: str) -> None:
+        if self._held is not None and model in self._held:
+            self._held[model].append(f"{model}: {what}")
+        else:
+            self._print(f"{model}: {what}")
+
+    def _print(self, line: str) -> None:
         with self._lock:
             print(line, file=self._stream, flush=True)

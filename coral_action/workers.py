@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 from coral_action.isolation import Json, Limits, ProgressCallback, run_isolated
 
@@ -56,7 +57,7 @@ def run_in_workers(
         )
 
     with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(run, index) for index in range(workers)]
+        futures = [pool.submit(copy_context().run, run, index) for index in range(workers)]
         return [future.result() for future in futures]
 
 

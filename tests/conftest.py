@@ -17,6 +17,9 @@ settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
+# No test may be shown what an earlier one left; tests of the cache name a folder of their own.
+os.environ["CORAL_QUANTIZE_CACHE"] = "none"
+
 # These build an image, as root; tests/container/run sets the stage for them.
 collect_ignore = [] if "CORAL_CONTAINER_STATE" in os.environ else ["container"]
 
@@ -56,9 +59,9 @@ def command() -> Command:
 
 @pytest.fixture(scope="session")
 def demo(command: Command, digits: Path, tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
-    """`coral-quantize run` on examples/digits, without a compiler."""
-    output = tmp_path_factory.mktemp("demo")
+    """`coral-quantize run` on examples/digits, without a compiler, with an empty cache."""
+    output, cache = tmp_path_factory.mktemp("demo"), tmp_path_factory.mktemp("demo-cache")
     words = ("--config", digits / "coral.yml", "--output", output, "--compiler", "none")
-    finished = command("run", *words)
+    finished = command("run", *words, "--cache", cache)
     assert finished.code == 0, finished.stderr
-    return DemoRun(output, finished, json.loads((output / "report.json").read_text()))
+    return DemoRun(output, cache, finished, json.loads((output / "report.json").read_text()))

@@ -24,8 +24,12 @@ Command = Callable[..., Finished]
 
 @dataclass(frozen=True)
 class DemoRun:
-    """The main job on the example, run once for all tests that look at its result."""
+    """The main job on the example, run once for all tests that look at its result.
+
+    `cache` is what it left in a cache that was empty: tests copy it.
+    """
 
     output: Path
+    cache: Path
     finished: Finished
     report: dict[str, Any]

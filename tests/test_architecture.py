@@ -15,13 +15,17 @@ PACKAGE = PROJECT / "coral_action"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"findings"}),
     frozenset({"errors"}),
+    frozenset({"children", "scratch"}),
     frozenset(
         {
+            "admission",
+            "cache",
             "config",
             "converter_api",
             "download",
             "git_folder",
             "inference",
+            "interruption",
             "isolation",
             "output_folder",
             "ownership",
@@ -31,9 +35,12 @@ LAYERS: tuple[frozenset[str], ...] = (
             "workers",
         }
     ),
+    frozenset({"file_index"}),
     frozenset({"loading", "data"}),
     frozenset({"starter"}),
     frozenset({"quantization", "edgetpu", "evaluation"}),
+    frozenset({"stage_keys"}),
+    frozenset({"kept_stages"}),
     frozenset({"report"}),
     frozenset({"model_run"}),
     frozenset({"pipeline", "github", "scale"}),

@@ -91,8 +91,8 @@ def plan(
     import os
     import sys
 
-    from coral_action.config.loader import load_config
     from coral_action.config.lines import model_lines
+    from coral_action.config.loader import load_config
     from coral_action.config.paths import PathRules
     from coral_action.errors import UsageError
     from coral_action.github.runner import Runner

@@ -100,16 +100,15 @@ def write_preview(
         UsageError: if the model has no such section.
         CoralQuantizeError: if the model or its data can't be read.
     """
-    import tempfile
-
     from coral_action.errors import UsageError
     from coral_action.isolation import run_isolated
     from coral_action.loading import load_model
+    from coral_action.scratch import Scratch
 
     data = model.calibration if section == "calibration" else model.evaluation
     if data is None:
         raise UsageError(f"{model.name} has no `evaluation` in coral.yml", hint="leave --section")
-    with tempfile.TemporaryDirectory(prefix="coral-preview-") as folder:
+    with Scratch("preview") as folder:
         loaded = load_model(model, paths, Path(folder, "float.tflite"))
         partial = target.with_name(target.name + ".part")
         request = {

@@ -11,6 +11,15 @@ import click
 from coral_action.console import Settings
 
 
+def _jobs(context: click.Context, parameter: click.Parameter, value: str) -> int | None:
+    """`auto`, or a number above 0."""
+    if value == "auto":
+        return None
+    if not value.isascii() or not value.isdigit() or int(value) < 1:
+        raise click.BadParameter("it is `auto` or a whole number above 0")
+    return int(value)
+
+
 @click.command()
 @click.option(
     "--config",
@@ -39,7 +48,11 @@ from coral_action.console import Settings
     help="Folder that no path in the config may leave. [default: $GITHUB_WORKSPACE, else none]",
 )
 @click.option(
-    "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Models at once."
+    "--jobs",
+    default="auto",
+    show_default=True,
+    callback=_jobs,
+    help="Models at once; auto: as many as cores and free memory allow.",
 )
 @click.option(
     "--shard",
@@ -65,6 +78,13 @@ from coral_action.console import Settings
     help="The same by a list, as `git diff --name-only -z` writes it in the top folder.",
 )
 @click.option(
+    "--cache",
+    envvar="CORAL_QUANTIZE_CACHE",
+    help="Folder that keeps results: what is unchanged is not made again. `none` keeps nothing. "
+    "[default: $CORAL_QUANTIZE_CACHE, else coral-quantize in the user's cache folder]",
+)
+@click.option("--no-cache", is_flag=True, help="Make everything anew and keep nothing.")
+@click.option(
     "--baseline",
     type=click.Path(path_type=Path, dir_okay=False),
     help="An earlier report.json; the report then says what changed.",
@@ -88,11 +108,13 @@ def run(
     models: tuple[str, ...],
     compiler: str | None,
     workspace: Path | None,
-    jobs: int,
+    jobs: int | None,
     shard: str | None,
     quantized: Path | None,
     reference: str | None,
     changed_files: Path | None,
+    cache: str | None,
+    no_cache: bool,
     baseline: Path | None,
     allow_custom_code: bool,
     allow_untrusted_checkout: bool,
@@ -104,13 +126,15 @@ def run(
     """
     from rich.console import Console
 
+    from coral_action.cache import cache_folder
     from coral_action.config.loader import load_config
     from coral_action.config.paths import PathRules
     from coral_action.console import choose_progress, describe
     from coral_action.edgetpu import find_compiler
     from coral_action.evaluation import Shard
     from coral_action.github.checkout import require_trusted_checkout
-    from coral_action.pipeline import RunOptions
+    from coral_action.interruption import interruptible
+    from coral_action.pipeline import RunOptions, models_at_once
     from coral_action.pipeline import run as run_pipeline
     from coral_action.report.baseline import with_baseline
     from coral_action.report.files import write_report
@@ -134,13 +158,16 @@ def run(
         shard=Shard.parse(shard) if shard is not None else None,
         quantized=quantized,
         config_file=config,
+        cache=None if no_cache else cache_folder(cache, os.environ),
     )
     earlier = Report.read(baseline) if baseline is not None else None
     changes = find_changes(config, reference, changed_files)
     if earlier is not None and changes is not None:
         same = unchanged(loaded, options.paths, changes, earlier, compiled=bool(options.compiler))
         options = replace(options, skip=same & frozenset(models) if models else same)
-    report, errors = run_pipeline(loaded, options, choose_progress(quiet=quiet))
+    progress = choose_progress(quiet=quiet, together=models_at_once(jobs, len(loaded.models)) > 1)
+    with interruptible() as interruption:
+        report, errors = run_pipeline(loaded, options, progress)
     if earlier is not None:
         report = with_baseline(carry_over(report, earlier, options.skip, config), earlier)
     write_report(report, output)
@@ -149,4 +176,4 @@ def run(
     if not quiet:
         print_report(report, Console())
         click.echo(f"report: {output / 'report.html'}, {output / 'report.md'}")
-    return report.exit_code
+    return interruption.exit_code or report.exit_code

@@ -15,6 +15,7 @@ from coral_action.config.data_schema import (
 )
 from coral_action.config.paths import PathRules
 from coral_action.data.diagnosis import compare, diagnose
+from coral_action.data.fingerprint import fingerprint, runs_custom_code
 from coral_action.data.labels import class_names
 from coral_action.data.preprocess import profile_of
 from coral_action.data.samples import (
@@ -45,8 +46,10 @@ __all__ = [
     "compare",
     "contact_sheet",
     "diagnose",
+    "fingerprint",
     "merged",
     "open_samples",
+    "runs_custom_code",
 ]
 
 

@@ -17,6 +17,7 @@ from coral_action.edgetpu.executable import (
     read_compiled,
     same_program,
 )
+from coral_action.edgetpu.kept import compiled_from_json, compiled_to_json
 from coral_action.edgetpu.log import CompilerLog, ModelLog, parse_log
 from coral_action.edgetpu.operators import Target
 from coral_action.edgetpu.options import target_of
@@ -43,6 +44,8 @@ __all__ = [
     "compile_group",
     "compile_model",
     "compile_or_diagnose",
+    "compiled_from_json",
+    "compiled_to_json",
     "compiler_version",
     "diagnose",
     "disagreements",

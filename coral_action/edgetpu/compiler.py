@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import shutil
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from coral_action.errors import CompilerError, ModelError, UsageError
 from coral_action.findings import Finding, Severity
 from coral_action.isolation import ProgramResult, run_program
 from coral_action.output_folder import replace_file
+from coral_action.scratch import Scratch
 from coral_action.tflite import TfliteModel, read_model
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def compile_group(
             old.unlink()
     tries: list[Try] = []
     while True:
-        with tempfile.TemporaryDirectory(prefix="coral-compile-") as folder:
+        with Scratch("compile") as folder:
             run = _run(compiler, models, config, version, Path(folder))
             tries.append(Try(outcome(run.said), run.result.returncode, round(run.seconds, 3)))
             for model in models:

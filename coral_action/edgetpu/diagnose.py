@@ -6,7 +6,6 @@ Parts of the model are cut out of the flatbuffer and compiled; the search is in 
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +28,7 @@ from coral_action.edgetpu.options import arguments, target_of
 from coral_action.edgetpu.outcome import NOTHING_SAID, outcome
 from coral_action.findings import Finding, Severity
 from coral_action.isolation import run_program
+from coral_action.scratch import Scratch
 from coral_action.tflite import TfliteModel, read_model
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ class _Runs:
 
     def _outcome(self, part: Operators) -> str:
         whole = len(part) == len(self._model.operators)
-        with tempfile.TemporaryDirectory(prefix="coral-diagnose-") as folder:
+        with Scratch("diagnose") as folder:
             path = Path(folder) / "part.tflite"
             path.write_bytes(self._content if whole else cut(self._content, self._model, part))
             left = max(1.0, self._deadline - time.monotonic())

@@ -55,6 +55,7 @@ __all__ = [
     "evaluate",
     "evaluate_shard",
     "join",
+    "notice",
     "score",
 ]
 

@@ -6,7 +6,6 @@ hands on to be joined with the others (`join`).
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from coral_action.errors import DataError, UsageError
 from coral_action.evaluation.columns import Columns, merge
 from coral_action.isolation import Json, Limits, ProgressCallback, run_isolated
 from coral_action.loading import FloatModel, request_for
+from coral_action.scratch import Scratch
 from coral_action.workers import run_in_workers
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def gather(
         raise ValueError("the model has no evaluation data")
     _refuse_custom_code(options, allow_custom_code)
     _refuse_cut_images(config)
-    with tempfile.TemporaryDirectory(prefix="coral-") as folder:
+    with Scratch() as folder:
         request: Json = {
             "model": model.to_json(),
             "int8": str(int8),

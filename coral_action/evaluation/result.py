@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
 
 from coral_action.data import SampleStatistics
 from coral_action.findings import Finding
@@ -158,3 +160,16 @@ class Accuracy:
     structural: bool = False
     findings: tuple[Finding, ...] = ()
     statistics: SampleStatistics | None = None  # of the samples, as the models were fed
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Accuracy:
+        """The inverse of `to_json`.
+
+        Raises:
+            ValueError: if the data are no such result.
+        """
+        return TypeAdapter(cls).validate_python(data)

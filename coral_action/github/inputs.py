@@ -55,7 +55,8 @@ class ActionInputs:
     output: Path
     models: tuple[str, ...]
     compiler: str | None
-    jobs: int
+    jobs: int | None  # None: as many as cores and memory allow
+    cache: Path | None
     comment: str
     comment_key: str
     checks: bool
@@ -77,9 +78,10 @@ class ActionInputs:
         """
         workspace = Path(environment.get("GITHUB_WORKSPACE") or ".").resolve()
         given = _Given(environment)
-        jobs = given.text("jobs", "1")
-        if not re.fullmatch(r"[0-9]{1,3}", jobs) or int(jobs) < 1:
-            raise UsageError(f"input jobs: {jobs!r} is not a whole number above 0")
+        jobs = given.text("jobs", "auto")
+        if jobs != "auto" and (not re.fullmatch(r"[0-9]{1,3}", jobs) or int(jobs) < 1):
+            raise UsageError(f"input jobs: {jobs!r} is neither auto nor a whole number above 0")
+        cache = given.text("cache")
         reference = given.text("baseline", baseline.AUTOMATIC)
         return cls(
             workspace=workspace,
@@ -87,7 +89,8 @@ class ActionInputs:
             output=_path(workspace, "output", given.text("output", DEFAULT_OUTPUT)),
             models=tuple(given.text("models").replace(",", " ").split()),
             compiler=given.text("compiler") or None,
-            jobs=int(jobs),
+            jobs=None if jobs == "auto" else int(jobs),
+            cache=_path(workspace, "cache", cache) if cache else None,
             comment=given.choice("comment", MODES),
             comment_key=check_key(given.text("comment-key", "default")),
             checks=given.switch("checks"),

@@ -7,16 +7,17 @@ model keeps one core busy, so the other can do that meanwhile.
 from __future__ import annotations
 
 import json
-import tempfile
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from coral_action.isolation import Limits, ProgressCallback, run_isolated
+from coral_action.scratch import Scratch
 from coral_action.workers import core_count
 
 Json = dict[str, Any]
@@ -33,7 +34,7 @@ class Crew:
         """Start the children; they import what they need and wait."""
         limits = limits or Limits()
         self._limits = replace(limits, seconds=limits.seconds + _WAITING_SECONDS)
-        self._folder = tempfile.TemporaryDirectory(prefix="coral-")
+        self._folder = Scratch()
         self.scratch = Path(self._folder.name)
         self._pool = ThreadPoolExecutor(workers + 1)
         self._progress: ProgressCallback | None = None
@@ -92,7 +93,7 @@ class Crew:
                 on_progress=lambda done, total: self._report(index, done, total),
             )
 
-        return self._pool.submit(run)
+        return self._pool.submit(copy_context().run, run)  # children belong to the same model
 
     def _wait_for_a_core(self, index: int) -> None:
         """Leave one core to loading: as long as nobody needs them, children start in turns."""

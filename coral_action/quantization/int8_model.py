@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from coral_action.data import SampleStatistics
-from coral_action.findings import Finding
+from coral_action.findings import Finding, Severity
 from coral_action.quantization.layer_error import LayerError
 from coral_action.quantization.selection import Trial
-from coral_action.tflite import TfliteModel
+from coral_action.tflite import TfliteModel, read_model
+
+_FILES = ("path", "model", "float_outputs")
 
 
 @dataclass(frozen=True)
@@ -35,3 +38,30 @@ class Int8Model:
     statistics: SampleStatistics | None = None  # of the calibration samples, as the model was fed
     sheet: str | None = None  # a picture of some calibration samples, a data URI
     workers: int = field(default=1, compare=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, without what is in files."""
+        data = {name: value for name, value in vars(self).items() if name not in _FILES}
+        for name in ("findings", "tried", "layer_errors"):
+            data[name] = [asdict(item) for item in data[name]]
+        data["statistics"] = self.statistics and self.statistics.to_json()
+        return data
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], path: Path) -> Int8Model:
+        """The inverse of `to_json`, with the model from its file.
+
+        Raises:
+            ModelError: if the file is no model.
+        """
+        findings = [{**f, "severity": Severity(f["severity"])} for f in data["findings"]]
+        statistics = data["statistics"]
+        made = {
+            **data,
+            "findings": tuple(Finding(**finding) for finding in findings),
+            "tried": tuple(Trial(**trial) for trial in data["tried"]),
+            "layer_errors": tuple(map(LayerError.from_json, data["layer_errors"])),
+            "rewrites": tuple(data["rewrites"]),
+            "statistics": statistics and SampleStatistics.from_json(statistics),
+        }
+        return cls(path=path, model=read_model(path), **made)

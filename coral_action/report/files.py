@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from coral_action.errors import UsageError
@@ -10,6 +11,16 @@ from coral_action.report import html, markdown
 from coral_action.report.formats import render_json
 from coral_action.report.model import Report
 
+_NAMES = ("report.json", "report.md", "report.html")
+
+
+def remove_report(folder: Path) -> None:
+    """Remove what an earlier run left, so that a run that is killed leaves none that looks new."""
+    for name in _NAMES:
+        for path in (folder / name, folder / f"{name}.part"):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
 
 def write_report(report: Report, folder: Path) -> None:
     """Write all three; each appears whole or not at all.
@@ -17,11 +28,13 @@ def write_report(report: Report, folder: Path) -> None:
     Raises:
         UsageError: if the folder can't be written.
     """
-    contents = {
-        "report.json": render_json(report),
-        "report.md": markdown.render(report),
-        "report.html": html.render(report),
-    }
+    contents = dict(
+        zip(
+            _NAMES,
+            (render_json(report), markdown.render(report), html.render(report)),
+            strict=True,
+        )
+    )
     try:
         for name, content in contents.items():
             replace_file(folder / name, content.encode("utf-8"))

@@ -41,7 +41,9 @@ def origin(model: ModelReport) -> str:
     """Where a result comes from, if it is not all of this run's."""
     if model.carried_over:
         return "carried over from the baseline"
-    return f"shard {model.shard.index} of {model.shard.count}" if model.shard else ""
+    if model.shard:
+        return f"shard {model.shard.index} of {model.shard.count}"
+    return _from_cache(model)
 
 
 def size(count: float | None) -> str:
@@ -215,6 +217,20 @@ def _limit_words(limit: LimitData, model: ModelReport) -> tuple[str, str, str]:
     if limit.confidence is not None:  # the lower end of an interval
         value = f"at least {value} ({limit.confidence * 100:g} %)"
     return name, value, limit_value(limit, limit.limit, model)
+
+
+def _from_cache(model: ModelReport) -> str:
+    """What an earlier run had left: unchanged, from cache; empty where all was made anew."""
+    stages = {
+        "loading": True,
+        "quantization": model.quantization is not None,
+        "compilation": model.files.edgetpu is not None,
+        "evaluation": model.accuracy is not None,
+    }
+    if model.from_cache and all(name in model.from_cache for name, ran in stages.items() if ran):
+        return "unchanged, from cache"
+    known = [name for name in stages if name in model.from_cache]
+    return f"from cache: {', '.join(known)}" if known else ""
 
 
 def plural(count: int, noun: str) -> str:

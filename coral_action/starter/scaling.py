@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,6 +13,7 @@ from coral_action.errors import CoralQuantizeError, DataError
 from coral_action.inference import Runner
 from coral_action.isolation import ProgressCallback, run_isolated
 from coral_action.loading import FloatModel, load_model
+from coral_action.scratch import Scratch
 from coral_action.tflite import read_model
 
 PRESETS: tuple[str, ...] = get_args(PresetName)
@@ -32,7 +32,7 @@ def measured_presets(folder: Path, source: str, images: str) -> dict[str, float]
     config = ModelConfig.model_validate(
         {"name": "trial", "source": source, "calibration": {"images": images}}
     )
-    with tempfile.TemporaryDirectory(prefix="coral-") as scratch:
+    with Scratch() as scratch:
         try:
             model = load_model(config, paths, Path(scratch) / "float.tflite")
             found = run_isolated(

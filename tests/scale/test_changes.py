@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coral_action.config import load_config
+from coral_action.config.loader import load_config
 from coral_action.config.paths import PathRules
 from coral_action.errors import UsageError
 from coral_action.provenance import model_hash, sha256_of, tool_versions

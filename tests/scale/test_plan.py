@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coral_action.cli import cli
-from coral_action.config import load_config
+from coral_action.config.loader import load_config
 from coral_action.config.paths import PathRules
 from coral_action.console import Settings
 from coral_action.provenance import model_hash, sha256_of

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from harness import PROJECT
 
-from coral_action.config import load_config
+from coral_action.config.loader import load_config
 from coral_action.errors import ConfigError
 
 GOOD = """\

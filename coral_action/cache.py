@@ -1,0 +1,160 @@
+"""Results kept by content: the same inputs, options and versions give the same result again.
+
+An entry is a folder that appears whole or not at all, and is used only if every file in it still
+has the SHA-256 that it was stored with: that finds damage, not malice. The folder can be kept by
+actions/cache.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coral_action.scratch import is_left_over, process_mark
+
+NONE = "none"
+DEFAULT_LIMIT_BYTES = 2 * 2**30
+_FORMAT = 1
+_INDEX = "entry.json"
+_MAX_INDEX_BYTES = 64 * 2**20
+_PARTIAL = ".part-"
+
+
+def cache_folder(wanted: str | None, environment: Mapping[str, str]) -> Path | None:
+    """The folder of the cache: what was asked for, else in the user's own; None for `none`."""
+    if wanted == NONE:
+        return None
+    if wanted:
+        return Path(wanted)
+    base = environment.get("XDG_CACHE_HOME", "")
+    home = environment.get("HOME", "")
+    if Path(base).is_absolute():
+        return Path(base) / "coral-quantize" / "results"
+    return Path(home) / ".cache" / "coral-quantize" / "results" if home else None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What was stored: plain data, and copies of the files by name."""
+
+    data: dict[str, Any]
+    files: dict[str, Path]
+
+
+def key_of(stage: str, parts: Mapping[str, Any]) -> str:
+    """The key of a result: SHA-256 over all that it depends on, as canonical JSON."""
+    content = {"format": _FORMAT, "stage": stage, "parts": parts}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A folder of entries; without a folder nothing is kept and nothing found."""
+
+    folder: Path | None = None
+    limit_bytes: int = DEFAULT_LIMIT_BYTES
+
+    def find(self, key: str, into: Path) -> Entry | None:
+        """The entry of a key, its files copied into a folder; None if there is none whole.
+
+        The copies are what is checked, so nothing that happens to the cache later can matter. Where
+        there is no entry, copies may be left in the folder all the same.
+        """
+        if self.folder is None:
+            return None
+        place = self._place(self.folder, key)
+        try:
+            stored = _read_index(place)
+            if stored["key"] != key or not isinstance(stored["data"], dict):
+                return None
+            files = {}
+            for name, digest in stored["files"].items():
+                if Path(name).name != name:
+                    return None
+                files[name] = Path(shutil.copyfile(place / name, into / name))
+                if _sha256(files[name]) != digest:
+                    return None
+            os.utime(place / _INDEX)  # used just now: the last one to be evicted
+            return Entry(stored["data"], files)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None
+
+    def has(self, key: str) -> bool:
+        """Whether there is an entry, damaged or not: a hint, no promise."""
+        return self.folder is not None and (self._place(self.folder, key) / _INDEX).is_file()
+
+    def store(self, key: str, data: dict[str, Any], files: Mapping[str, Path]) -> None:
+        """Keep a result. A full disk or a folder that can't be written costs the entry, no more."""
+        if self.folder is None:
+            return
+        place = self._place(self.folder, key)
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            prefix = f"{_PARTIAL}{process_mark()}-"
+            partial = Path(tempfile.mkdtemp(prefix=prefix, dir=place.parent))
+            try:
+                digests = {}
+                for name, path in files.items():
+                    shutil.copyfile(path, partial / name)
+                    digests[name] = _sha256(partial / name)
+                index = {"key": key, "data": data, "files": digests}
+                (partial / _INDEX).write_text(json.dumps(index), encoding="utf-8")
+                # A damaged or older entry gives way; of two writers at once the first one wins.
+                shutil.rmtree(place, ignore_errors=True)
+                os.rename(partial, place)  # noqa: PTH104 - Path.rename says no more
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+
+    def prune(self) -> None:
+        """Remove what killed runs left, and what was not used for longest beyond the limit."""
+        if self.folder is None:
+            return
+        entries = []
+        for place in self._places(self.folder):
+            if place.name.startswith(_PARTIAL):
+                if is_left_over("-".join(place.name.removeprefix(_PARTIAL).split("-")[:2])):
+                    shutil.rmtree(place, ignore_errors=True)
+                continue
+            with contextlib.suppress(OSError):
+                used = (place / _INDEX).stat().st_mtime_ns
+                entries.append((used, sum(f.stat().st_size for f in place.iterdir()), place))
+        total = sum(size for _, size, _ in entries)
+        for _, size, place in sorted(entries):
+            if total <= self.limit_bytes:
+                break
+            shutil.rmtree(place, ignore_errors=True)
+            total -= size
+
+    @staticmethod
+    def _place(folder: Path, key: str) -> Path:
+        return folder / "entries" / key[:2] / key
+
+    @staticmethod
+    def _places(folder: Path) -> Iterator[Path]:
+        with contextlib.suppress(OSError):
+            for group in (folder / "entries").iterdir():
+                with contextlib.suppress(OSError):
+                    yield from group.iterdir()
+
+
+def _read_index(place: Path) -> dict[str, Any]:
+    index = place / _INDEX
+    if index.stat().st_size > _MAX_INDEX_BYTES:
+        raise ValueError("no index is so large")
+    stored: dict[str, Any] = json.loads(index.read_bytes())
+    return stored
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,119 @@
+"""The evaluation stage of one model: whole, or one shard of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coral_action.evaluation import (
+    Accuracy,
+    Scoring,
+    Shard,
+    ShardFile,
+    evaluate,
+    evaluate_shard,
+    notice,
+)
+from coral_action.findings import Finding
+from coral_action.loading import FloatModel, check_conversion
+from coral_action.provenance import sha256_of
+from coral_action.quantization import Int8Model
+from coral_action.report.model import ShardData
+
+if TYPE_CHECKING:
+    from coral_action.model_run import ModelRun
+
+
+def accuracy_of(run: ModelRun, loaded: FloatModel, scratch: Path) -> Accuracy:
+    """The evaluation, and beside it the check of the loading; each only if it is not kept."""
+    with run.from_cache("evaluation"):
+        accuracy = run.kept.evaluation(loaded, run.int8_path, scratch)
+        checked = _known_check(run, loaded, scratch)
+    if accuracy is None or checked is None:
+        run.wait_for_room()
+        with run.stage("evaluation") as advance, _conversion_checked(run, loaded, checked):
+            if accuracy is None:
+                accuracy = evaluate(
+                    run.config,
+                    loaded,
+                    run.int8_path,
+                    run.options.paths,
+                    on_progress=advance,
+                    allow_custom_code=run.options.allow_custom_code,
+                )
+                run.kept.keep_evaluation(loaded, run.int8_path, accuracy)
+    else:
+        run.findings += checked
+    # New or kept, it is judged by the limits of today.
+    return replace(accuracy, findings=notice(accuracy, run.config.limits))
+
+
+def _known_check(run: ModelRun, loaded: FloatModel, scratch: Path) -> Sequence[Finding] | None:
+    """What holding the float model against the original found; None where nobody has yet."""
+    return () if loaded.conversion_checked else run.kept.conversion(loaded, scratch)
+
+
+@contextmanager
+def _conversion_checked(
+    run: ModelRun, loaded: FloatModel, known: Sequence[Finding] | None
+) -> Iterator[None]:
+    """Around the evaluation: what came the short way is held against TensorFlow beside it."""
+    if known is not None:
+        yield
+        run.findings += known
+        return
+    with ThreadPoolExecutor(1) as beside:
+        checking = beside.submit(
+            copy_context().run,
+            lambda: check_conversion(
+                run.config,
+                loaded,
+                run.options.paths,
+                allow_custom_code=run.options.allow_custom_code,
+            ),
+        )
+        yield
+        found = checking.result()
+    run.kept.keep_conversion(found)
+    run.findings += found
+
+
+def measure_shard(
+    run: ModelRun, loaded: FloatModel, made: Int8Model | None, shard: Shard, scratch: Path
+) -> None:
+    """One shard of the evaluation: measured here, scored by `merge`."""
+    allowed = run.options.allow_custom_code
+    gathered = None
+    run.wait_for_room()
+    with ExitStack() as stack:
+        advance = stack.enter_context(run.stage("evaluation"))
+        if shard.makes_model:
+            known = _known_check(run, loaded, scratch)
+            stack.enter_context(_conversion_checked(run, loaded, known))
+        if shard.index:
+            gathered = evaluate_shard(
+                run.config,
+                loaded,
+                run.int8_path,
+                run.options.paths,
+                shard,
+                on_progress=advance,
+                allow_custom_code=allowed,
+            )
+    path = run.int8_path.with_name(shard.file_name(run.config.name))
+    ShardFile(Scoring.of(run.config, loaded), gathered, made.statistics if made else None).write(
+        path
+    )
+    run.sections["shard"] = ShardData(
+        index=shard.index,
+        count=shard.count,
+        int8_sha256=sha256_of(run.int8_path),
+        file=path.name,
+        sha256=sha256_of(path),
+        samples=len(gathered.columns) if gathered else 0,
+    )
