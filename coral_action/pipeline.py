@@ -17,14 +17,13 @@ from coral_action.config.schema import Config, ModelConfig
 from coral_action.errors import CoralQuantizeError, UsageError
 from coral_action.file_index import FileIndex
 from coral_action.kept_stages import KeptStages
-from coral_action.model_run import ModelRun, compile_runs
+from coral_action.model_run import ModelRun, RunOptions, compile_runs
 from coral_action.output_folder import require_free
 from coral_action.progress import Progress
 from coral_action.provenance import config_hash, tool_versions
 from coral_action.report.files import remove_report
 from coral_action.report.lines import with_lines
 from coral_action.report.model import ConfigData, Report
-from coral_action.run_options import RunOptions
 from coral_action.scratch import remove_stale
 from coral_action.stage_keys import StageKeys
 from coral_action.workers import core_count

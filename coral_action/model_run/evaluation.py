@@ -26,7 +26,7 @@ from coral_action.quantization import Int8Model
 from coral_action.report.model import ShardData
 
 if TYPE_CHECKING:
-    from coral_action.model_run import ModelRun
+    from coral_action.model_run.run import ModelRun
 
 
 def accuracy_of(run: ModelRun, loaded: FloatModel, scratch: Path) -> Accuracy:

@@ -30,7 +30,8 @@ from coral_action.evaluation import (
 from coral_action.findings import Finding
 from coral_action.kept_stages import KeptStages
 from coral_action.loading import FloatModel, load_model
-from coral_action.model_evaluation import accuracy_of, measure_shard
+from coral_action.model_run.evaluation import accuracy_of, measure_shard
+from coral_action.model_run.options import RunOptions
 from coral_action.output_folder import replace_file
 from coral_action.progress import Advance, Progress
 from coral_action.provenance import model_hash, sha256_of
@@ -60,7 +61,6 @@ from coral_action.report.model import (
     SizeData,
     SourceData,
 )
-from coral_action.run_options import RunOptions
 from coral_action.scratch import Scratch
 from coral_action.tflite import TfliteModel
 
