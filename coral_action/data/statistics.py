@@ -96,8 +96,8 @@ class SampleStatistics:
         lows, highs, textures, channels = [], [], [], []
         for spec in self.profile.inputs:
             values = sample.inputs[spec.name]
-            known = sample.extents.get(spec.name)
-            low, high = known or (float(values.min()), float(values.max()))
+            extent = sample.extents.get(spec.name)
+            low, high = extent or (float(values.min()), float(values.max()))
             lows.append(low)
             highs.append(high)
             if detailed:
