@@ -3,7 +3,9 @@
 Cases: examples/digits, a separable CNN on the same digits with clean and with spiked calibration
 samples, and the shared cases with data of their own, when --cases names their folder.
 For each: top-1 where there are labels, else agreement with the float model; and SQNR of the outputs
-in dB (mean over samples and outputs). ai-edge-quantizer takes part if it is installed.
+in dB (mean over samples and outputs). ai-edge-quantizer takes part if it is installed. Where there
+are labels, ours and the plain converter's are compared sample by sample, with McNemar's exact test:
+an int8 model that beats its own float model does so by chance, and one nearer to float loses that.
 
 Usage: python bench/accuracy.py [--cases FOLDER] [--only NAME ...]
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import json
 import os
 import platform
 import subprocess
@@ -31,6 +34,7 @@ from coral_action.config.paths import PathRules  # noqa: E402
 from coral_action.config.schema import ModelConfig  # noqa: E402
 from coral_action.data import Sample  # noqa: E402
 from coral_action.errors import CoralQuantizeError  # noqa: E402
+from coral_action.evaluation.statistics import mcnemar_exact  # noqa: E402
 from coral_action.inference import Runner  # noqa: E402
 from coral_action.loading import load_model  # noqa: E402
 from coral_action.quantization import quantize_model  # noqa: E402
@@ -74,29 +78,26 @@ model.export(sys.argv[1] + "/separable", verbose=False)
 np.savez(sys.argv[1] + "/separable.npz", calibration=x[1000:1100], x=x[1100:], y=y[1100:])
 """
 
+# What the TensorFlow documentation shows for each kind of file.
 PLAIN = """
-import sys, numpy as np, tensorflow as tf
-source, samples, target, kind, name, shape, output = sys.argv[1:8]
+import json, sys, tempfile
 from pathlib import Path
-sys.path.insert(0, sys.argv[8])
-from coral_action.loading.recipe import LoadRequest
-from coral_action.loading import frozen_graph, keras_model, saved_model
-loaders = {"saved_model": saved_model, "frozen_graph": frozen_graph, "keras": keras_model,
-           "keras_h5": keras_model}
-import json
-request = LoadRequest(source, kind, None, {k: tuple(v) for k, v in json.loads(shape).items()},
-                      tuple(json.loads(output)))
-traceable = loaders[kind].load(request)
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-specs = [tf.TensorSpec(s.shape, s.dtype) for s in traceable.inputs]
-def flat(*tensors):
-    return [tf.identity(t) for t in traceable.function(*tensors)]
-frozen = convert_variables_to_constants_v2(tf.function(flat).get_concrete_function(*specs))
-converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], tf.Module())
+import numpy as np, tensorflow as tf
+source, samples, target, kind, shapes, outputs, shape = sys.argv[1:8]
+if kind == "frozen_graph":
+    shapes = json.loads(shapes)
+    converter = tf.compat.v1.lite.TFLiteConverter.from_frozen_graph(
+        source, list(shapes), json.loads(outputs), shapes)
+elif kind == "saved_model":
+    converter = tf.lite.TFLiteConverter.from_saved_model(source)
+else:
+    import tf_keras
+    model = tf_keras.models.load_model(source, compile=False)
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
 converter.optimizations = [tf.lite.Optimize.DEFAULT]
 data = np.load(samples)
 converter.representative_dataset = lambda: (
-    [s.reshape(traceable.inputs[0].shape).astype(np.float32)] for s in data)
+    [s.reshape(json.loads(shape)).astype(np.float32)] for s in data)
 converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
 converter.inference_input_type = converter.inference_output_type = tf.int8
 Path(target).write_bytes(converter.convert())
@@ -186,6 +187,11 @@ def shared_cases(folder: Path) -> list[Case]:
             x, y = held["x"], held["y"]
         calibration = np.load(folder / name / "calibration.npy")
         found.append(Case(name, folder / name / source, calibration, x, y, keys))
+    kws = found[0]
+    source = folder / "tiny_kws_tflite/model/kws_ref_model_float32.tflite"
+    found.append(Case("tiny_kws_tflite", source, kws.calibration, kws.evaluation, kws.labels, {}))
+    source, made = folder / "tiny_ad01_h5/model/ad01.h5", log_mel(120)
+    found.append(Case("tiny_ad01_h5_made_data", source, made[:100], made[100:], None, {}))
     with np.load(folder / "tiny_sww_h5/sww_calibration_samples.npz") as held:
         specs = held["specs"].astype(np.float32)
     source = folder / "tiny_sww_h5/model/str_ww_ref_model.h5"
@@ -198,6 +204,16 @@ def shared_cases(folder: Path) -> list[Case]:
         source = folder / file / "model" / f"{name}.tflite"
         found.append(Case(file, source, photos[::2], photos[1::2], None, {}))
     return found
+
+
+def log_mel(count: int) -> Array:
+    """5 frames of 128 log-mel bands in dB; made up, as the anomaly detector has no data."""
+    generator = np.random.default_rng(0)
+    slope = np.linspace(-10, -40, 128)
+    level = generator.normal(0, 6, (count, 1, 1))
+    tone = 15 * np.exp(-(((np.arange(128) - generator.uniform(0, 128, (count, 1, 1))) / 4) ** 2))
+    grain = generator.normal(0, 3, (count, 5, 128))
+    return (slope + level + tone + grain).reshape(count, 640).astype(np.float32)
 
 
 def faces(folder: Path) -> Array:
@@ -233,14 +249,13 @@ def run_case(case: Case, folder: Path, edge_python: str) -> None:
     edge = folder / "edge.tflite"
     words = [str(model.path), str(samples), str(edge), signature(content), spec.name, str(shape)]
     attempt("ai-edge-quantizer", edge, [edge_python, "-c", EDGE, *words], inputs, expected, case)
+    plain = None
     if model.format != "tflite":
-        plain = folder / "plain.tflite"
-        import json
-
-        given = json.dumps(case.keys.get("inputs", {}))
-        words = [str(case.source), str(samples), str(plain), model.format, spec.name, given]
-        words += [json.dumps(case.keys.get("outputs", [])), str(PROJECT)]
-        attempt("plain", plain, [sys.executable, "-c", PLAIN, *words], inputs, expected, case)
+        target = folder / "plain.tflite"
+        cut = [json.dumps(case.keys.get("inputs", {})), json.dumps(case.keys.get("outputs", []))]
+        words = [str(case.source), str(samples), str(target), model.format, *cut, str(shape)]
+        command = [sys.executable, "-c", PLAIN, *words]
+        plain = attempt("plain", target, command, inputs, expected, case)
     for method in ("min_max", "auto"):
         chosen = config.model_copy(
             update={"calibration": config.calibration.model_copy(update={"method": method})}
@@ -251,7 +266,9 @@ def run_case(case: Case, folder: Path, edge_python: str) -> None:
         except CoralQuantizeError as error:
             print(f"  {'ours ' + method:18} refused: {error.message[:90]}")
             continue
-        show(f"ours {method}", target.read_bytes(), inputs, expected, case.labels)
+        found = show(f"ours {method}", target.read_bytes(), inputs, expected, case.labels)
+        if found is not None and plain is not None and case.labels is not None:
+            print(f"      against plain: {against(found, plain, case.labels)}")
         if method == "auto":
             extras = [
                 n
@@ -277,16 +294,16 @@ def attempt(
     inputs: list[Sample],
     expected: dict[str, Array],
     case: Case,
-) -> None:
-    """Run another quantizer in a process of its own; say why, if it fails."""
+) -> Array | None:
+    """Run another quantizer in a process of its own; its choices, None where it fails."""
     target.unlink(missing_ok=True)
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
     done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
     if done.returncode or not target.is_file():
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         print(f"  {name:18} failed: {reason[:90]}")
-        return
-    show(name, target.read_bytes(), inputs, expected, case.labels)
+        return None
+    return show(name, target.read_bytes(), inputs, expected, case.labels)
 
 
 def outputs(content: bytes, inputs: list[Sample]) -> dict[str, Array]:
@@ -311,24 +328,35 @@ def show(
     inputs: list[Sample],
     expected: dict[str, Array],
     labels: Array | None,
-) -> None:
-    """One line: top-1 or agreement, and SQNR of each output."""
+) -> Array | None:
+    """One line: top-1 or agreement, and SQNR of each output; returns the classes chosen."""
     try:
         content = named(content, next(iter(inputs[0].inputs)))
         found = outputs(content, inputs)
     except (KeyError, RuntimeError, ValueError) as error:
         print(f"  {name:18} can't be run: {str(error)[:90]}")
-        return
-    text = f"  {name:18}"
+        return None
+    text, choices = f"  {name:18}", None
     if labels is not None:
         (values,) = found.values()
-        text += f" top-1 {np.mean(values.argmax(axis=-1).reshape(-1) == labels):7.2%}"
+        choices = values.argmax(axis=-1).reshape(-1)
+        text += f" top-1 {np.mean(choices == labels):7.2%}"
     if name != "float":
         result = score(content, inputs, expected, range(len(inputs)))
         text += f"  SQNR {result.sqnr:6.2f} dB"
         if result.agreement is not None:
             text += f"  agreement {result.agreement:7.2%}"
     print(text)
+    return choices
+
+
+def against(ours: Array, plain: Array, labels: Array) -> str:
+    """Percentage points, samples that only one of both has right, and whether it is chance."""
+    gained = int(((ours == labels) & (plain != labels)).sum())
+    lost = int(((ours != labels) & (plain == labels)).sum())
+    points = 100 * (gained - lost) / len(labels)
+    chance = mcnemar_exact(lost, gained)
+    return f"{points:+.2f} points ({gained} better, {lost} worse, McNemar's p = {chance:.2f})"
 
 
 def python(*words: str) -> None:
