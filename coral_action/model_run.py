@@ -93,6 +93,8 @@ class ModelRun:
 
     def make(self) -> None:
         """Load, quantize, predict the placement, evaluate. Errors are kept, not raised."""
+        if self.error is not None:
+            return  # what it needs could not be fetched
         with self.errors_kept(), tempfile.TemporaryDirectory(prefix="coral-") as scratch:
             self._remove_old_files()
             made = None

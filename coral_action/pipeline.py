@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from coral_action.config.lines import model_lines
 from coral_action.config.schema import Config, ModelConfig
+from coral_action.download import fetch
 from coral_action.errors import CoralQuantizeError, UsageError
 from coral_action.model_run import ModelRun, RunOptions, compile_runs
 from coral_action.output_folder import require_free
@@ -35,11 +39,29 @@ def run(
     chosen = _choose(config, options.models)
     if options.paths.root is not None:
         require_free(options.output, options.paths.root, [model.name for model in chosen])
-    runs = [ModelRun(model, options, progress) for model in chosen]
     try:
         options.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{options.output}: can't be made: {error.strerror}") from error
+    with tempfile.TemporaryDirectory(prefix="coral-") as scratch:
+        fetched = fetch(config.downloads, chosen, _readable(scratch), os.environ)
+        paths = replace(options.paths, downloads=fetched.paths)
+        runs = [ModelRun(m, replace(options, paths=paths), progress) for m in chosen]
+        for item in runs:
+            item.error = fetched.error_of(item.config)
+        return _process(config, options, progress, runs)
+
+
+def _readable(folder: str) -> Path:
+    """A folder of this run that child processes, as another user, may look into."""
+    Path(folder).chmod(0o755)
+    return Path(folder)
+
+
+def _process(
+    config: Config, options: RunOptions, progress: Progress, runs: list[ModelRun]
+) -> tuple[Report, dict[str, CoralQuantizeError]]:
+    """Make all models, then compile those that belong together."""
 
     def one(item: ModelRun) -> None:
         with progress.model(item.config.name):
