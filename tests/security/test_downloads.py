@@ -235,7 +235,7 @@ class Server:
 
             def do_endless(self, query: str) -> None:
                 self._send(200)
-                for _ in range(100_000):
+                for _ in range(2_000):
                     self.wfile.write(bytes(65536))
 
             def do_slow(self, query: str) -> None:
