@@ -32,8 +32,12 @@ lint: $(VENV)/.development
 	$(BIN)/zizmor --offline --quiet action.yml $(WORKFLOWS)
 	$(BIN)/zizmor --offline --quiet --config docs/recipes/zizmor.yml $(RECIPES)
 
-# A longer run of the fuzz tests that `make test` runs for a minute or two.
+# A longer run of the fuzz tests that `make test` runs for a minute or two: ten minutes each for the
+# readers of the parent process, with another seed every time.
+FUZZ_SECONDS ?= 600
 fuzz: $(VENV)/.development
+	CORAL_FUZZ_SECONDS=$(FUZZ_SECONDS) CORAL_FUZZ_SEED=$$(date +%s) \
+		$(BIN)/python -m pytest -s tests/fuzz
 	CORAL_FUZZ_CASES=20000 $(BIN)/python -m pytest -s tests/loading/test_fuzz_loading.py
 
 # Pictures for the documentation; needs Chromium.
@@ -64,6 +68,8 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 lock:
 	$(LOCK) --output-file requirements.lock
 	$(LOCK) --group dev --extra onnx --output-file requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate --group audit --output-file requirements-audit.lock
 
 # --no-deps: the lock is the whole truth, and pip must not add what it does not hold.
 $(VENV)/.runtime: requirements.lock pyproject.toml

@@ -71,6 +71,12 @@ class DataError(CoralQuantizeError):
     kind = "data"
 
 
+class DownloadError(CoralQuantizeError):
+    """A file that coral.yml names by its address can't be had, or is another one."""
+
+    kind = "download"
+
+
 class QuantizationError(CoralQuantizeError):
     """The quantizer failed, or its result is not full-integer."""
 

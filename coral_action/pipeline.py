@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from coral_action.cache import Cache
 from coral_action.children import CHILDREN, owner
 from coral_action.config.lines import model_lines
 from coral_action.config.schema import Config, ModelConfig
+from coral_action.download import fetch
 from coral_action.errors import CoralQuantizeError, UsageError
 from coral_action.file_index import FileIndex
 from coral_action.kept_stages import KeptStages
@@ -24,7 +27,7 @@ from coral_action.provenance import config_hash, tool_versions
 from coral_action.report.files import remove_report
 from coral_action.report.lines import with_lines
 from coral_action.report.model import ConfigData, Report
-from coral_action.scratch import remove_stale
+from coral_action.scratch import Scratch, remove_stale
 from coral_action.stage_keys import StageKeys
 from coral_action.workers import core_count
 
@@ -46,17 +49,35 @@ def run(
     chosen = _choose(config, options)
     if options.paths.root is not None:
         require_free(options.output, options.paths.root, [model.name for model in chosen])
-    runs = [ModelRun(model, options, progress) for model in chosen]
-    if options.shard is not None:
-        _refuse_without_evaluation(runs)
     try:
         options.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{options.output}: can't be made: {error.strerror}") from error
     remove_stale()
     remove_report(options.output)
-    with _kept(runs, options):
-        _make_all(runs, options, progress)
+    with Scratch() as scratch:
+        fetched = fetch(config.downloads, chosen, _readable(scratch), os.environ)
+        options = replace(options, paths=replace(options.paths, downloads=fetched.paths))
+        runs = [ModelRun(model, options, progress) for model in chosen]
+        if options.shard is not None:
+            _refuse_without_evaluation(runs)
+        for item in runs:
+            item.error = fetched.error_of(item.config)
+        with _kept(runs, options):
+            _make_all(runs, options, progress)
+        return _report(config, options, runs)
+
+
+def _readable(folder: str) -> Path:
+    """A folder of this run that child processes, as another user, may look into."""
+    Path(folder).chmod(0o755)
+    return Path(folder)
+
+
+def _report(
+    config: Config, options: RunOptions, runs: Sequence[ModelRun]
+) -> tuple[Report, dict[str, CoralQuantizeError]]:
+    """What has become of all models."""
     ignored = frozenset(config.ignore)
     report = Report(
         tool=tool_versions(),

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coral_action.errors import ModelError
+from coral_action.tflite_bounds import UnfoldsError, require_bounded
 
 FILE_IDENTIFIER = b"TFL3"
 
@@ -162,7 +163,10 @@ def unpack(content: bytes) -> Any:
     if content[4:8] != FILE_IDENTIFIER:
         raise ModelError("not a TFLite file: the identifier TFL3 is missing")
     try:
+        require_bounded(schema().Model.GetRootAs(content, 0), len(content))
         return schema().ModelT.InitFromPackedBuf(content, 0)
+    except UnfoldsError as error:
+        raise ModelError(f"damaged TFLite file: {error}") from error
     except Exception as error:  # the generated reader raises whatever a damaged offset leads to
         raise ModelError(f"damaged TFLite file: {type(error).__name__} while reading it") from error
 

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from coral_action.config.data_schema import CalibrationConfig, EvaluationConfig, PreprocessConfig
+from coral_action.config.download_schema import Downloads
 from coral_action.config.edge_tpu_schema import EdgeTpuConfig
 from coral_action.config.limits_schema import LimitsConfig
 from coral_action.config.quantization_schema import QuantizationConfig, Ranges
@@ -101,6 +102,12 @@ class Config(Section):
 
     version: Literal[1] = Field(description="Version of this format: 1.")
     models: list[ModelConfig] = Field(min_length=1)
+    downloads: Downloads = Field(
+        default_factory=dict,
+        max_length=100,
+        description="Files elsewhere, by name; `download:NAME` stands for one wherever a path is "
+        "named, and `download:NAME/PATH` for what is in an archive.",
+    )
     ignore: list[Annotated[str, StringConstraints(pattern=r"^CQ\d{3}$")]] = Field(
         default_factory=list, description="Ids of findings that are not to be shown."
     )

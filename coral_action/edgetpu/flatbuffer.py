@@ -12,6 +12,11 @@ from dataclasses import dataclass
 
 from coral_action.errors import ModelError
 
+# Offsets may point at one place from many: a small file could unfold to all memory. Those that the
+# compiler writes have some ten layers and executables, and names of some ten letters.
+_MOST_ITEMS = 4096
+_LONGEST_TEXT = 4096
+
 
 def _damaged(what: str) -> ModelError:
     return ModelError(f"damaged Edge TPU package: {what}")
@@ -74,7 +79,10 @@ class Table:
 
     def text(self, field: int) -> str:
         """A string."""
-        return self.raw(field).decode("utf-8", "replace")
+        start, length = self._vector(field, 1)
+        if length > _LONGEST_TEXT:
+            raise _damaged("a name is too long")
+        return self.buffer[start : start + length].decode("utf-8", "replace")
 
     def table(self, field: int) -> Table | None:
         """A table inside this one."""
@@ -86,17 +94,23 @@ class Table:
         return [Table(self.buffer, at) for at in self._targets(field)]
 
     def byte_strings(self, field: int) -> list[bytes]:
-        """A vector of strings, as bytes."""
-        found = []
+        """A vector of strings, as bytes; together they are no longer than the buffer."""
+        found: list[bytes] = []
+        left = len(self.buffer)
         for at in self._targets(field):
             length = _uint(self.buffer, at)
             if at + 4 + length > len(self.buffer):
                 raise _damaged("a text is longer than the rest of it")
+            left -= length
+            if left < 0:
+                raise _damaged("its parts are used over and over")
             found.append(self.buffer[at + 4 : at + 4 + length])
         return found
 
     def _targets(self, field: int) -> list[int]:
         start, length = self._vector(field, 4)
+        if length > _MOST_ITEMS:
+            raise _damaged("a list is too long")
         places = range(start, start + 4 * length, 4)
         return [place + _uint(self.buffer, place) for place in places]
 

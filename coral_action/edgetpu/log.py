@@ -28,7 +28,9 @@ STATUSES = (
 )
 
 _UNITS = {"B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-_SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([KMG]iB|B)$", re.I)
+# ASCII digits, and so many as a count can have: anything else is no number of the compiler's.
+_NUMBER = r"[0-9]{1,18}"
+_SIZE = re.compile(rf"^({_NUMBER}(?:\.[0-9]{{1,9}})?)\s*([KMG]iB|B)$", re.I)
 
 
 @dataclass(frozen=True)
@@ -159,11 +161,11 @@ def parse_log(text: str) -> CompilerLog:
 # --- one reader for each kind of line -------------------------------------------------------------
 
 _VERSION = re.compile(r"^Edge TPU Compiler version (\S+)$")
-_COMPILED = re.compile(r"^Models? compiled successfully in (\d+) ms[.!]?$")
+_COMPILED = re.compile(rf"^Models? compiled successfully in ({_NUMBER}) ms[.!]?$")
 _HEADER = re.compile(r"^Operator\s+Count\s+Status$")
-_ROW = re.compile(r"^([A-Z][A-Z0-9_]*)\s+(\d+)\s+(\S.*)$")
+_ROW = re.compile(rf"^([A-Z][A-Z0-9_]*)\s+({_NUMBER})\s+(\S.*)$")
 _FILE = re.compile(r"\.(tflite|lite|tfl)$")
-_TRY = re.compile(r"^Try to compile segment with (\d+) ops$")
+_TRY = re.compile(rf"^Try to compile segment with ({_NUMBER}) ops$")
 _TIMER = re.compile(r"^Started a compilation timeout timer of \d+ seconds?\.$")
 _SEARCH = re.compile(r"^Searching for valid delegate with step \d+$")
 _NOTICE = (
@@ -233,7 +235,7 @@ def _field(line: str, log: CompilerLog) -> bool:
     if key in _SIZES and (size := parse_size(value)) is not None:
         setattr(_current(log), _SIZES[key], size)
         return True
-    if key in _COUNTS and value.isdigit():
+    if key in _COUNTS and re.fullmatch(_NUMBER, value):
         setattr(_current(log), _COUNTS[key], int(value))
         return True
     return False

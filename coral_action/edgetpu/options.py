@@ -17,7 +17,8 @@ _FIRST_WITH_SUBGRAPHS = 15
 def major_version(version: str) -> int:
     """16 from `16.0.384591198`; a version that can't be read counts as the newest."""
     number = version.partition(".")[0]
-    return int(number) if number.isdigit() else _FIRST_WITH_TIMER
+    known = number.isascii() and number.isdigit() and len(number) < 5
+    return int(number) if known else _FIRST_WITH_TIMER
 
 
 def arguments(config: EdgeTpuConfig, version: str, models: int = 1) -> list[str]:

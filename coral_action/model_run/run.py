@@ -102,6 +102,8 @@ class ModelRun:
 
     def make(self) -> None:
         """Load, quantize, predict the placement, evaluate. Errors are kept, not raised."""
+        if self.error is not None:
+            return  # what it needs could not be fetched
         with self.errors_kept(), Scratch() as folder, ExitStack() as crew:
             scratch = Path(folder)
             self._remove_old_files()

@@ -358,7 +358,7 @@ class Report(_Data):
             raise ValueError(
                 f"schema version {version} is newer than {SCHEMA_VERSION}, the newest known here"
             )
-        while version in UPGRADES:
+        while isinstance(version, int) and version in UPGRADES:
             data = UPGRADES[version](data)
             version = data["schema_version"]
         return cls.model_validate(data)

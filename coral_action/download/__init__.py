@@ -1,0 +1,104 @@
+"""Files that coral.yml names by their address and SHA-256: fetched once, checked, unpacked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from coral_action.config.download_schema import DownloadConfig
+from coral_action.config.paths import DOWNLOAD
+from coral_action.config.schema import ModelConfig
+from coral_action.download.cache import cache_folder, cached
+from coral_action.download.fetch import Network
+from coral_action.errors import ConfigError, CoralQuantizeError
+from coral_action.isolation import Limits, run_isolated
+
+__all__ = ["Fetched", "downloads_of", "fetch"]
+
+_UNPACKING = Limits(seconds=900, memory_bytes=2 * 2**30)
+
+
+@dataclass
+class Fetched:
+    """What is there, and what went wrong with the rest, both by the names in coral.yml."""
+
+    paths: dict[str, Path] = field(default_factory=dict)
+    errors: dict[str, CoralQuantizeError] = field(default_factory=dict)
+
+    def error_of(self, model: ModelConfig) -> CoralQuantizeError | None:
+        """The first error among what a model needs."""
+        return next((self.errors[n] for n in downloads_of(model) if n in self.errors), None)
+
+
+def downloads_of(model: ModelConfig) -> list[str]:
+    """The names after `download:` in all paths of a model, each once."""
+    texts = _texts(model.model_dump(mode="json"))
+    values = (text.removeprefix(DOWNLOAD) for text in texts if text.startswith(DOWNLOAD))
+    return list(dict.fromkeys(value.partition("/")[0].partition(":")[0] for value in values))
+
+
+def fetch(
+    downloads: Mapping[str, DownloadConfig],
+    models: Iterable[ModelConfig],
+    folder: Path,
+    environment: Mapping[str, str],
+    network: Network | None = None,
+) -> Fetched:
+    """Fetch what some models need; one that fails never stops the others.
+
+    Args:
+        downloads: that section of coral.yml.
+        models: those that are made in this run.
+        folder: an empty folder of this run; each download is below it under its name.
+        environment: says where the user's cache is.
+        network: another way out, for tests.
+    """
+    fetched = Fetched()
+    for name in dict.fromkeys(name for model in models for name in downloads_of(model)):
+        try:
+            if name not in downloads:
+                raise ConfigError(f"{DOWNLOAD}{name}: `downloads` has no {name}")
+            file = cached(downloads[name], cache_folder(environment), network or Network())
+            fetched.paths[name] = _placed(file, downloads[name], folder / name)
+        except CoralQuantizeError as error:
+            fetched.errors[name] = error
+    return fetched
+
+
+def _placed(file: Path, config: DownloadConfig, target: Path) -> Path:
+    """The file where a child process may read it, or the folder of what was in it."""
+    if not config.is_archive:
+        _share(file, target)
+        return target
+    package = target.with_name(f"{target.name}.package")
+    _share(file, package)
+    target.mkdir(mode=0o755)
+    request = {"package": str(package), "folder": str(target), "name": config.url}
+    # A stranger packed it: like a model, it is opened by a child process only.
+    run_isolated(
+        "coral_action.download.archive:unpack_task", request, stage="unpacking", limits=_UNPACKING
+    )
+    package.unlink()
+    return target
+
+
+def _share(file: Path, target: Path) -> None:
+    """The same file in another place; the cache itself is private."""
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copyfile(file, target)
+        target.chmod(0o444)
+
+
+def _texts(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    for item in value.values() if isinstance(value, dict) else ():
+        yield from _texts(item)
+    for item in value if isinstance(value, list) else ():
+        yield from _texts(item)
