@@ -83,6 +83,12 @@ def test_no_link_is_broken(site: Path) -> None:
     assert checked > 500
 
 
+def test_links_to_other_servers_are_listed(site: Path) -> None:
+    listed = (site / "external-links.txt").read_text(encoding="utf-8").splitlines()
+    assert len(listed) > 5
+    assert all(re.match(r"https://\S+  \S", line) for line in listed)
+
+
 def test_links_work_on_github_too() -> None:
     """Relative links of the sources lead to files, and to headings as GitHub names them."""
     checked = 0
