@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 
@@ -15,7 +16,7 @@ from coral_action.edgetpu.failures import FAILURES, NOTHING_SAID, TIMED_OUT, UNR
 from coral_action.errors import ModelError, error_classes, troubleshooting
 from coral_action.github.api import ApiError
 from coral_action.github.faults import Reason
-from coral_action.report import markdown
+from coral_action.report import markdown, sarif
 from coral_action.report.model import Report
 
 PAGE = PROJECT / "docs" / "troubleshooting.md"
@@ -135,6 +136,12 @@ def test_the_report_links_it() -> None:
     text = markdown.render(failed("damaged-file"))
     assert f"[Troubleshooting]({troubleshooting('damaged-file')})" in text
     assert "Troubleshooting" not in markdown.render(failed(""))
+
+
+def test_code_scanning_links_it() -> None:
+    log = json.loads(sarif.render(failed("damaged-file")))
+    (rule,) = log["runs"][0]["tool"]["driver"]["rules"]
+    assert rule["helpUri"] == troubleshooting("model-errors")
 
 
 @pytest.mark.parametrize("topic", ["x) [y](https://evil.example", "<b>", "a" * 61, "A"])
