@@ -46,7 +46,7 @@ screenshots: $(VENV)/.development $(NPM_PACKAGES)
 
 # The documentation site, into site/; a broken link or anchor is an error.
 docs: $(VENV)/.development
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Builds the image and runs it as the runner does, without a Docker daemon; needs root and Debian.
 container: $(VENV)/.development
@@ -60,7 +60,7 @@ bench: $(VENV)/.development
 	$(BIN)/python bench/main_job.py
 
 clean:
-	rm -rf $(VENV) $(OUTPUT) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(OUTPUT) build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
 # Needs uv (https://docs.astral.sh/uv/); see docs/dependencies.md.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

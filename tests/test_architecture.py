@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -138,3 +139,29 @@ def test_files_stay_small() -> None:
         if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 400
     }
     assert long == {}
+
+
+def test_the_architecture_page_is_true() -> None:
+    """Each file and folder that it names is there, and each part of the package is named."""
+    page = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.+?) \| (.+) \|$", page, re.MULTILINE)
+    named: set[str] = set()
+    for parts, text in rows:
+        tops = re.findall(r"`([\w/.]+)`", parts)
+        named |= {top.rstrip("/").removesuffix(".py") for top in tops}
+        for name in (*tops, *re.findall(r"`([\w.]+(?:/|\.py))`", text)):
+            places = [PACKAGE / name, *(PACKAGE / top / name for top in tops)]
+            assert any(place.exists() for place in places), f"{name}, said of {parts}, is not there"
+    assert named == {name for names in LAYERS for name in names}
+
+
+def test_the_picture_names_real_parts() -> None:
+    picture = (PROJECT / "docs" / "images" / "architecture.svg").read_text(encoding="utf-8")
+    shown = {
+        word
+        for name in re.findall(r'class="n"[^>]*>([^<]+)<', picture)
+        for word in name.split(", ")
+    }
+    shown -= {"report renderers"}
+    assert shown <= {name for names in LAYERS for name in names}
+    assert set(STAGES) <= shown

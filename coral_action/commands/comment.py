@@ -25,7 +25,13 @@ from coral_action.console import echo
     type=click.IntRange(1),
     help="Its number.  [default: found by the API for the run that started this workflow]",
 )
-@click.option("--comment-key", "key", default="default", show_default=True)
+@click.option(
+    "--comment-key",
+    "key",
+    default="default",
+    show_default=True,
+    help="Reports with the same key share a comment.",
+)
 @click.option(
     "--mode",
     type=click.Choice(["update", "recreate"]),

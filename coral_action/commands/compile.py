@@ -12,13 +12,35 @@ from coral_action.console import echo, echo_json
 @click.command("compile")
 @click.argument("models", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--compiler", metavar="PATH", help="The compiler; else it is looked for.")
-@click.option("--min-runtime-version", type=click.IntRange(10, 14))
-@click.option("--timeout", type=click.IntRange(1), default=180, show_default=True)
+@click.option(
+    "--min-runtime-version",
+    type=click.IntRange(10, 14),
+    help="Oldest Edge TPU runtime to support.  [default: the compiler's, 14]",
+)
+@click.option(
+    "--timeout", type=click.IntRange(1), default=180, show_default=True, help="In seconds."
+)
 @click.option("--segments", type=click.IntRange(2, 64), help="Cut into files for a pipeline.")
-@click.option("--multiple-subgraphs", is_flag=True)
-@click.option("--search-delegate", is_flag=True)
-@click.option("--delegate-search-step", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--intermediate-tensor", "tensors", multiple=True, metavar="NAME")
+@click.option(
+    "--multiple-subgraphs", is_flag=True, help="Allow several parts on the Edge TPU (experimental)."
+)
+@click.option(
+    "--search-delegate", is_flag=True, help="On failure, cut operators off the end and retry."
+)
+@click.option(
+    "--delegate-search-step",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Operators to cut off in each step of that search.",
+)
+@click.option(
+    "--intermediate-tensor",
+    "tensors",
+    multiple=True,
+    metavar="NAME",
+    help="The Edge TPU's part ends at this tensor; can be repeated.",
+)
 @click.option("--diagnose/--no-diagnose", default=True, help="Look for the cause of a failure.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 def compile_(

@@ -12,10 +12,28 @@ from coral_action.console import echo, echo_json
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--compiler", metavar="PATH", help="The compiler; else it is looked for.")
-@click.option("--seconds", type=click.IntRange(1), default=600, show_default=True)
-@click.option("--timeout", type=click.IntRange(1), default=180, show_default=True, help="One run.")
-@click.option("--min-runtime-version", type=click.IntRange(10, 14))
-@click.option("--multiple-subgraphs", is_flag=True)
+@click.option(
+    "--seconds",
+    type=click.IntRange(1),
+    default=600,
+    show_default=True,
+    help="Time limit of the whole search.",
+)
+@click.option(
+    "--timeout",
+    type=click.IntRange(1),
+    default=180,
+    show_default=True,
+    help="Seconds for one compilation.",
+)
+@click.option(
+    "--min-runtime-version",
+    type=click.IntRange(10, 14),
+    help="Oldest Edge TPU runtime to support.  [default: the compiler's, 14]",
+)
+@click.option(
+    "--multiple-subgraphs", is_flag=True, help="Allow several parts on the Edge TPU (experimental)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 def diagnose(
     model: Path,

@@ -14,15 +14,14 @@ if TYPE_CHECKING:
     from coral_action.config.schema import ModelConfig
 
 
-@click.command(
-    epilog="Example: coral-quantize preview --config coral.yml --model digits --count 12"
-)
+@click.command()
 @click.option(
     "--config",
     "config_path",
     type=click.Path(path_type=Path),
     default=Path("coral.yml"),
     show_default=True,
+    help="Where the models and their data are named.",
 )
 @click.option("--model", "names", multiple=True, help="Only this model; can be repeated.")
 @click.option(
@@ -32,7 +31,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Which of the model's data.",
 )
-@click.option("--count", type=click.IntRange(1, 400), default=24, show_default=True)
+@click.option(
+    "--count",
+    type=click.IntRange(1, 400),
+    default=24,
+    show_default=True,
+    help="Samples on the sheet.",
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -53,6 +58,8 @@ def preview(
     """Write a contact sheet (PNG) of preprocessed samples: see what the model sees.
 
     Values are turned back into pixels for display; the sheet says how.
+
+    Example: coral-quantize preview --config coral.yml --model digits --count 12
     """
     from coral_action.config.loader import load_config
     from coral_action.config.paths import PathRules

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,58 +21,94 @@ All keys of `coral.yml`. This page is generated from the schema
 validators. Unknown keys are errors, types are never guessed, relative paths begin at the folder of
 `coral.yml`. A key without a default has to be there.
 """
-# Where a section stands in the file; sections that are values of several keys have one heading.
-_PLACES = {
-    "ModelConfig": "models",
-    "CalibrationConfig": "models.calibration",
-    "TfrecordSource": "models.calibration.tfrecord",
-    "TfrecordFeature": "models.calibration.tfrecord.features",
-    "CsvSource": "models.calibration.csv",
-    "WavSource": "models.calibration.wav",
-    "PreprocessConfig": "models.preprocess",
-    "ResizeConfig": "models.preprocess.resize",
-    "QuantizationConfig": "models.quantization",
-    "EvaluationConfig": "models.evaluation",
-    "MetricChoice": "models.evaluation.metrics",
-    "DetectionOutputs": "models.evaluation.detection",
-    "EdgeTpuConfig": "models.edge_tpu",
-    "LimitsConfig": "models.limits",
-    "DropLimit": "models.limits.accuracy_drop",
-}
 
 
 def reference_page() -> str:
     """The text of docs/configuration.md."""
     schema = json_schema()
     definitions: dict[str, Json] = schema["$defs"]
-    known = [name for name in _PLACES if name in definitions]
-    sections = [_section("The file", schema, definitions)]
-    for name in [*known, *sorted(definitions.keys() - known)]:
-        title = f"`{_PLACES.get(name, name)}`"
-        sections.append(_section(title, definitions[name], definitions))
+    places: dict[str, str] = {}
+    _find_places(schema, "", definitions, places)
+    page = _Page(definitions, places)
+    sections = [page.section("The file", schema)]
+    sections += [page.section(f"`{places[name]}`", definitions[name]) for name in places]
     return "\n".join([_HEAD, *sections])
 
 
-def _section(title: str, definition: Json, definitions: dict[str, Json]) -> str:
-    required = set(definition.get("required", ()))
-    lines = [f"## {title}", ""]
-    if text := definition.get("description"):
-        lines += [text.replace("\n\n", "\x00").replace("\n", " ").replace("\x00", "\n\n"), ""]
-    lines += ["| Key | Takes | Default | Meaning |", "|---|---|---|---|"]
-    for key, value in definition["properties"].items():
-        default = "" if key in required else _default(value)
-        meaning = (value.get("description") or _of_section(value, definitions)).replace("|", "\\|")
-        lines.append(f"| `{key}` | {_takes(value)} | {default} | {meaning} |")
-    return "\n".join(lines) + "\n"
+def _find_places(
+    section: Json, place: str, definitions: dict[str, Json], places: dict[str, str]
+) -> None:
+    """Where each section stands in the file (`models.limits`); several places: the first."""
+    for key, value in section["properties"].items():
+        for name in _references(value):
+            if name not in places:
+                places[name] = f"{place}.{key}".lstrip(".")
+                _find_places(definitions[name], places[name], definitions, places)
 
 
-def _of_section(value: Json, definitions: dict[str, Json]) -> str:
-    """What the section that a key holds says of itself, in its first paragraph."""
-    for choice in (value, value.get("items", {}), *value.get("anyOf", ())):
-        if "$ref" in choice:
-            text: str = definitions[choice["$ref"].rpartition("/")[2]].get("description", "")
+def _references(value: Json) -> Iterator[str]:
+    """The names of the definitions that a key may hold, in lists and mappings, too."""
+    if "$ref" in value:
+        yield value["$ref"].rpartition("/")[2]
+    inner = value.get("additionalProperties")
+    for part in (*value.get("anyOf", ()), value.get("items"), inner):
+        if isinstance(part, dict):
+            yield from _references(part)
+
+
+@dataclass(frozen=True)
+class _Page:
+    """Definitions of the schema by name, and where each stands in the file."""
+
+    definitions: dict[str, Json]
+    places: dict[str, str]
+
+    def section(self, title: str, definition: Json) -> str:
+        """A heading, what the section is for, and a table of its keys."""
+        required = set(definition.get("required", ()))
+        lines = [f"## {title}", ""]
+        paragraphs = definition.get("description", "").split("\n\n")
+        lines += [line for text in paragraphs for line in (text.replace("\n", " "), "")]
+        lines += ["| Key | Takes | Default | Meaning |", "|---|---|---|---|"]
+        for key, value in definition["properties"].items():
+            default = "" if key in required else _default(value)
+            meaning = (value.get("description") or self._purpose(value)).replace("|", "\\|")
+            lines.append(f"| `{key}` | {self._takes(value)} | {default} | {meaning} |")
+        return "\n".join(lines) + "\n"
+
+    def _purpose(self, value: Json) -> str:
+        """What the section that a key holds says of itself, in its first paragraph."""
+        for name in _references(value):
+            text: str = self.definitions[name].get("description", "")
             return text.partition("\n\n")[0].replace("\n", " ")
-    return ""
+        return ""
+
+    def _takes(self, value: Json) -> str:
+        """What a key takes, in words: `integer` or `text`, with bounds."""
+        kinds = dict.fromkeys(self._kinds(value))
+        if "number" in kinds:
+            kinds.pop("integer", None)
+        return " or ".join(kinds) or "anything"
+
+    def _kinds(self, value: Json) -> Iterator[str]:
+        if "$ref" in value:
+            place = self.places[value["$ref"].rpartition("/")[2]]
+            yield f"[{place.rpartition('.')[2]}](#{place.replace('.', '').lower()})"
+        elif "enum" in value:
+            yield ", ".join(f"`{item}`" for item in value["enum"])
+        elif "const" in value:
+            yield f"`{value['const']}`"
+        elif "anyOf" in value:
+            for choice in value["anyOf"]:
+                yield from self._kinds(choice)
+        elif value.get("type") == "array":
+            yield f"list of {_plural(self._takes(value.get('items', {})))}"
+        elif value.get("type") == "object":
+            inner = value.get("additionalProperties")
+            named = f"mapping of names to {self._takes(inner)}" if isinstance(inner, dict) else ""
+            yield named or "mapping"
+        elif value.get("type") != "null":
+            yield _NAMES.get(value.get("type", ""), "anything") + _bounds(value)
 
 
 def _default(value: Json) -> str:
@@ -79,35 +116,6 @@ def _default(value: Json) -> str:
     if default in (None, {}, []):
         return "-"
     return f"`{json.dumps(default)}`"
-
-
-def _takes(value: Json) -> str:
-    """What a key takes, in words: `int` or `text`, with bounds."""
-    kinds = dict.fromkeys(_kinds(value))
-    if "number" in kinds:
-        kinds.pop("integer", None)
-    return " or ".join(kinds) or "anything"
-
-
-def _kinds(value: Json) -> Iterator[str]:
-    if "$ref" in value:
-        name = value["$ref"].rpartition("/")[2]
-        place = _PLACES.get(name, name)
-        yield f"[{place.rpartition('.')[2]}](#{place.replace('.', '').lower()})"
-    elif "enum" in value:
-        yield ", ".join(f"`{item}`" for item in value["enum"])
-    elif "const" in value:
-        yield f"`{value['const']}`"
-    elif "anyOf" in value:
-        for choice in value["anyOf"]:
-            yield from _kinds(choice)
-    elif value.get("type") == "array":
-        yield f"list of {_plural(_takes(value.get('items', {})))}"
-    elif value.get("type") == "object":
-        inner = value.get("additionalProperties")
-        yield f"mapping of names to {_takes(inner)}" if isinstance(inner, dict) else "mapping"
-    elif value.get("type") != "null":
-        yield _NAMES.get(value.get("type", ""), "anything") + _bounds(value)
 
 
 def _plural(kind: str) -> str:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
+from coral_action.errors import error_classes, troubleshooting
+from coral_action.findings import DOCUMENTATION
 from coral_action.report import text
 from coral_action.report.foreign import message, visible
 from coral_action.report.groups import on_cpu
@@ -146,4 +149,15 @@ def _rule(rule: str) -> dict[str, Any]:
         "name": rule,
         "shortDescription": {"text": what},
         "help": {"text": f"{what}. See docs/findings.md and docs/report.md of coral-quantize."},
+        "helpUri": _help(rule),
     }
+
+
+def _help(rule: str) -> str:
+    """Where the rule is explained; ids come from the report and may be foreign."""
+    if re.fullmatch(r"CQ\d{3}", rule):
+        return f"{DOCUMENTATION}findings.md#{rule.lower()}"
+    kind = rule.removeprefix("error-")
+    if kind != rule and kind in error_classes():
+        return troubleshooting(f"{kind}-errors")
+    return f"{DOCUMENTATION}report.md#sarif-junit-annotations"

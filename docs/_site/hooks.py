@@ -1,4 +1,8 @@
-"""MkDocs hooks: README.md is the home page, and its links work on the site as they do on GitHub."""
+"""MkDocs hooks: README.md is the home page, and its links work on the site as they do on GitHub.
+
+Links to other servers are listed in external-links.txt of the site and not fetched: a build has to
+give the same result on every day and without a network.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from mkdocs.structure.files import File, Files
 REPOSITORY = "https://github.com/org/coral-quantize/blob/main/"
 # [text](target) and ![text](target) with a relative target.
 _LINK = re.compile(r"(\]\()(?![a-z]+:|#)([^)\s]+)(\))")
+_EXTERNAL = re.compile(r'href="(https?://[^"]+)"')
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -48,3 +53,14 @@ def _outward(link: re.Match[str]) -> str:
     return (
         before + (f"index.md{hash_}{anchor}" if name == "README.md" else REPOSITORY + file) + after
     )
+
+
+def on_post_build(config: Any) -> None:
+    """List the links to other servers, each with the pages that have it."""
+    site = Path(config.site_dir)
+    found: dict[str, set[str]] = {}
+    for page in sorted(site.rglob("*.html")):
+        for url in _EXTERNAL.findall(page.read_text(encoding="utf-8")):
+            found.setdefault(url, set()).add(page.relative_to(site).as_posix())
+    lines = [f"{url}  {' '.join(sorted(pages))}\n" for url, pages in sorted(found.items())]
+    (site / "external-links.txt").write_text("".join(lines), encoding="utf-8")

@@ -122,6 +122,20 @@ def test_steps_use_the_action_as_it_is() -> None:
     assert uses >= 4
 
 
+def test_reusable_workflows_are_called_as_they_are() -> None:
+    ours = "org/coral-quantize/"
+    for block in of("yaml"):
+        data = yaml_blocks.parsed(block.text)
+        if yaml_blocks.kind_of(data) != "workflow":
+            continue
+        for job in yaml_blocks.whole_workflow(data)["jobs"].values():
+            if job.get("uses", "").startswith(ours):
+                path = job["uses"].removeprefix(ours).partition("@")[0]
+                called = yaml_blocks.parsed((PROJECT / path).read_text(encoding="utf-8"))
+                inputs = called["on"]["workflow_call"].get("inputs", {})
+                assert set(job.get("with", {})) <= set(inputs), block
+
+
 def test_gitlab_runs_real_commands() -> None:
     for block in of("yaml"):
         data = yaml_blocks.parsed(block.text)
