@@ -35,7 +35,7 @@ def steps() -> list[tuple[str, str]]:
 
 
 def filled(arguments: str) -> str:
-    """Expressions replaced: by the input's default, a field of the matrix, or what stands in them."""
+    """Expressions replaced: by an input's default, a field of the matrix, or their own text."""
 
     def value(match: re.Match[str]) -> str:
         words = match[1].strip()
