@@ -57,6 +57,17 @@ def test_models_come_in_the_order_of_the_config(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "b_int8.tflite").read_bytes() == b"other"
 
 
+def test_all_segments_of_a_model_are_kept(tmp_path: Path) -> None:
+    job = tmp_path / "1"
+    write(job, model("a", job), failed("b"))
+    segments = [f"a_int8_segment_{i}_of_2_edgetpu.tflite" for i in range(2)]
+    for name in (*segments, "b_int8.tflite"):
+        (job / name).write_bytes(b"x")
+    joined(tmp_path / "out", job)
+    made = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert made == sorted(["a_int8.tflite", *segments])
+
+
 @pytest.mark.parametrize("texts", [("1/1",), ("2/3", "1/3", "3/3"), ("0/2", "2/2", "1/2")])
 def test_shards_are_scored_as_one_run(texts: tuple[str, ...], tmp_path: Path) -> None:
     report, errors = joined(tmp_path / "out", *sharded(tmp_path, *texts))

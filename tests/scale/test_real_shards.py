@@ -66,6 +66,16 @@ def test_a_shard_says_that_it_is_one(parts: Path) -> None:
     assert "shard 2 of 2" in (parts / "taken" / "report.html").read_text()
 
 
+def test_a_shard_that_fails_says_which_it_is(command: Command, tmp_path: Path) -> None:
+    model = "{name: a, source: nothing.keras, calibration: {npy: a.npy}, evaluation: {npz: b.npz}}"
+    (tmp_path / "coral.yml").write_text(f"version: 1\nmodels:\n  - {model}\n")
+    done = command("run", "--compiler", "none", "--shard", "2/3", cwd=tmp_path)
+    assert done.code == 3
+    (found,) = json.loads((tmp_path / "coral-output" / "report.json").read_text())["models"]
+    assert found["status"] == "failed"
+    assert (found["shard"]["index"], found["shard"]["count"]) == (2, 3)
+
+
 def test_a_model_that_was_taken_is_not_made_again(parts: Path) -> None:
     (taken,) = json.loads((parts / "taken" / "report.json").read_text())["models"]
     (made,) = json.loads((parts / "made" / "report.json").read_text())["models"]
