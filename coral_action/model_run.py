@@ -26,8 +26,8 @@ from coral_action.edgetpu import (
     predict,
     target_of,
 )
-from coral_action.errors import CoralQuantizeError, StageCrashError, UsageError
-from coral_action.evaluation import Scoring, Shard, ShardFile, evaluate, evaluate_shard
+from coral_action.errors import CoralQuantizeError, StageCrashError
+from coral_action.evaluation import Shard, evaluate
 from coral_action.findings import Finding
 from coral_action.loading import FloatModel, check_conversion, load_model
 from coral_action.progress import Advance, Progress
@@ -58,6 +58,7 @@ from coral_action.report.model import (
     SizeData,
     SourceData,
 )
+from coral_action.sharding import quantized_before, remove_shards, write_shard
 from coral_action.tflite import TfliteModel
 
 IMAGE = "ghcr.io/org/coral-quantize:v1"
@@ -110,7 +111,7 @@ class ModelRun:
             made = None
             if self.options.quantized is not None:
                 loaded = self._load(Path(scratch))
-                self._take_over(loaded, self._quantized_before(self.options.quantized))
+                self._take_over(loaded, quantized_before(self.options.quantized, self.int8_path))
             else:
                 # The crew starts up while the model is loading.
                 with start_crew(self.config) as crew:
@@ -144,17 +145,6 @@ class ModelRun:
         self.int8 = accept_full_integer(int8)
         shutil.copyfile(int8, self.int8_path)
         self._add_int8(loaded)
-
-    def _quantized_before(self, folder: Path) -> Path:
-        """The int8 model that another job made."""
-        path = folder.resolve() / self.int8_path.name
-        if not path.is_file() or path == self.int8_path:
-            what = "is where this run writes" if path.is_file() else "there is no such file"
-            raise UsageError(
-                f"{folder / path.name}: {what}",
-                hint="--quantized names the output folder of an earlier run, --output another one",
-            )
-        return path
 
     def _quantize(self, loaded: FloatModel, crew: Crew) -> Int8Model:
         with self.stage("quantization") as advance:
@@ -204,34 +194,19 @@ class ModelRun:
 
     def _measure(self, loaded: FloatModel, made: Int8Model | None, shard: Shard) -> None:
         """One shard of the evaluation: measured here, scored by `merge`."""
-        allowed = self.options.allow_custom_code
-        gathered = None
-        with ExitStack() as stack:
-            advance = stack.enter_context(self.stage("evaluation"))
+        with self.stage("evaluation") as advance, ExitStack() as beside:
             if shard.makes_model:
-                stack.enter_context(self._conversion_checked(loaded))
-            if shard.index:
-                gathered = evaluate_shard(
-                    self.config,
-                    loaded,
-                    self.int8_path,
-                    self.options.paths,
-                    shard,
-                    on_progress=advance,
-                    allow_custom_code=allowed,
-                )
-        path = self.int8_path.with_name(shard.file_name(self.config.name))
-        ShardFile(
-            Scoring.of(self.config, loaded), gathered, made.statistics if made else None
-        ).write(path)
-        self.sections["shard"] = ShardData(
-            index=shard.index,
-            count=shard.count,
-            int8_sha256=sha256_of(self.int8_path),
-            file=path.name,
-            sha256=sha256_of(path),
-            samples=len(gathered.columns) if gathered else 0,
-        )
+                beside.enter_context(self._conversion_checked(loaded))
+            self.sections["shard"] = write_shard(
+                self.config,
+                loaded,
+                self.int8_path,
+                self.options.paths,
+                shard,
+                calibration=made.statistics if made else None,
+                on_progress=advance,
+                allow_custom_code=self.options.allow_custom_code,
+            )
 
     @contextmanager
     def _conversion_checked(self, loaded: FloatModel) -> Iterator[None]:
@@ -284,8 +259,7 @@ class ModelRun:
         for path in self.int8_path.parent.glob("*.tflite"):
             if path.stem == stem or path.stem.startswith((f"{stem}_edgetpu", f"{stem}_segment_")):
                 path.unlink()
-        for path in self.int8_path.parent.glob(f"{self.config.name}.shard-*-of-*.npz"):
-            path.unlink()
+        remove_shards(self.int8_path.parent, self.config.name)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Advance]:

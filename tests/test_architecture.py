@@ -32,6 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"starter"}),
     frozenset({"quantization", "edgetpu", "evaluation"}),
     frozenset({"report"}),
+    frozenset({"sharding"}),
     frozenset({"model_run"}),
     frozenset({"pipeline", "github", "scale"}),
     frozenset({"console"}),
