@@ -44,6 +44,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"stage_keys"}),
     frozenset({"kept_stages"}),
     frozenset({"report"}),
+    frozenset({"sharding"}),
     frozenset({"model_run"}),
     frozenset({"pipeline", "github", "scale"}),
     frozenset({"console"}),

@@ -40,14 +40,14 @@ def merge(
     baseline: Path | None,
     quiet: bool,
 ) -> int:
-    """Join REPORTS (files, or folders that hold a report.json) into one, as a single run's.
+    """Join REPORTS into one, as a single run's: files, folders, or a folder with one for each job.
 
     Models come in the order of coral.yml. Shards of a model are scored together: the same figures
     as in one run. Exit codes are those of `run`; a model fails (3) of which a shard is missing,
     there twice, or made from another int8 model, and reports that don't belong together are
     refused (2).
 
-    Example: coral-quantize merge parts/*/ --plan plan.json --output out
+    Example: coral-quantize merge parts --plan plan.json --output out
     """
     from rich.console import Console
 
@@ -57,7 +57,7 @@ def merge(
     from coral_action.report.files import write_report
     from coral_action.report.model import Report
     from coral_action.report.terminal import print_report
-    from coral_action.scale import Plan, read_partial
+    from coral_action.scale import Plan, read_partials
     from coral_action.scale import merge as merge_partials
 
     try:
@@ -66,7 +66,7 @@ def merge(
         raise UsageError(f"{output}: can't be made: {error.strerror}") from error
     earlier = Report.read(baseline) if baseline is not None else None
     report, errors = merge_partials(
-        [read_partial(path) for path in reports],
+        read_partials(reports),
         output,
         plan=Plan.read(plan_path) if plan_path is not None else None,
         baseline=earlier,

@@ -52,6 +52,11 @@ import click
     help="The same by a list, as `git diff --name-only -z` writes it in the top folder.",
 )
 @click.option(
+    "--compiler",
+    help="As the jobs' --compiler, such as `none`: results of the baseline that were made the "
+    "other way are then not kept.",
+)
+@click.option(
     "--workspace",
     type=click.Path(path_type=Path, file_okay=False),
     envvar="GITHUB_WORKSPACE",
@@ -75,6 +80,7 @@ def plan(
     baseline: Path | None,
     reference: str | None,
     changed_files: Path | None,
+    compiler: str | None,
     workspace: Path | None,
     output: Path | None,
     github_output: bool,
@@ -106,7 +112,8 @@ def plan(
     changes = find_changes(config, reference, changed_files)
     carried: frozenset[str] = frozenset()
     if earlier is not None and changes is not None:
-        carried = unchanged(loaded, paths, changes, earlier, compiled=None)
+        compiled = None if compiler is None else compiler != "none"
+        carried = unchanged(loaded, paths, changes, earlier, compiled=compiled)
     made = make_plan(
         loaded,
         paths,

@@ -32,24 +32,6 @@ _TEXTURE_SIDE = 64
 
 
 @dataclass(frozen=True)
-class Record:
-    """One sample: its smallest and largest value by input, and what noise looks like in it.
-
-    `texture` is the correlation of neighbouring pixels, the lower of the vertical and horizontal
-    one, where an input looks like an image: near 1 for photographs, near 0 for white noise.
-    """
-
-    name: str
-    digest: str
-    label: int | None
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    texture: float | None = None
-    position: int = 0  # among all samples of the set
-    channels: tuple[Channels, ...] = ()  # by input, of the samples that are looked at in detail
-
-
-@dataclass(frozen=True)
 class Channels:
     """Sums over the elements looked at of each channel of one input."""
 
@@ -80,6 +62,24 @@ class Channels:
             deviation = max(squares / self.count - mean * mean, 0.0) ** 0.5
             facts.append({"low": low, "high": high, "mean": mean, "std": deviation})
         return facts
+
+
+@dataclass(frozen=True)
+class Record:
+    """One sample: its smallest and largest value by input, and what noise looks like in it.
+
+    `texture` is the correlation of neighbouring pixels, the lower of the vertical and horizontal
+    one, where an input looks like an image: near 1 for photographs, near 0 for white noise.
+    """
+
+    name: str
+    digest: str
+    label: int | None
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    texture: float | None = None
+    position: int = 0  # among all samples of the set
+    channels: tuple[Channels, ...] = ()  # by input, of the samples that are looked at in detail
 
 
 @dataclass

@@ -12,12 +12,13 @@ from coral_action.loading import FloatModel, open_original
 
 
 def original_task(request: dict[str, Any], progress: ProgressCallback) -> dict[str, Any]:
-    """Write the outputs for all samples to `request["folder"]`, for `StoredOutputs`."""
+    """Write the outputs for the samples to `request["folder"]`, for `StoredOutputs`."""
     samples = open_evaluation(request)
     model = FloatModel.from_json(request["model"])
     run = open_original(request["load"])
     shapes = {spec.name: spec.shape for spec in model.outputs}
-    writer = OutputWriter(Path(request["folder"]), shapes, len(samples))
+    # A part may have no samples, and an empty file can't be mapped.
+    writer = OutputWriter(Path(request["folder"]), shapes, max(1, len(samples)))
     for done, sample in enumerate(samples, start=1):
         writer.add(sample.name, run(sample.inputs))
         progress(done, len(samples))

@@ -12,18 +12,14 @@ from typing import TYPE_CHECKING
 
 from coral_action.evaluation import (
     Accuracy,
-    Scoring,
     Shard,
-    ShardFile,
     evaluate,
-    evaluate_shard,
     notice,
 )
 from coral_action.findings import Finding
 from coral_action.loading import FloatModel, check_conversion
-from coral_action.provenance import sha256_of
 from coral_action.quantization import Int8Model
-from coral_action.report.model import ShardData
+from coral_action.sharding import write_shard
 
 if TYPE_CHECKING:
     from coral_action.model_run.run import ModelRun
@@ -87,33 +83,18 @@ def measure_shard(
     run: ModelRun, loaded: FloatModel, made: Int8Model | None, shard: Shard, scratch: Path
 ) -> None:
     """One shard of the evaluation: measured here, scored by `merge`."""
-    allowed = run.options.allow_custom_code
-    gathered = None
     run.wait_for_room()
-    with ExitStack() as stack:
-        advance = stack.enter_context(run.stage("evaluation"))
+    with run.stage("evaluation") as advance, ExitStack() as beside:
         if shard.makes_model:
             known = _known_check(run, loaded, scratch)
-            stack.enter_context(_conversion_checked(run, loaded, known))
-        if shard.index:
-            gathered = evaluate_shard(
-                run.config,
-                loaded,
-                run.int8_path,
-                run.options.paths,
-                shard,
-                on_progress=advance,
-                allow_custom_code=allowed,
-            )
-    path = run.int8_path.with_name(shard.file_name(run.config.name))
-    ShardFile(Scoring.of(run.config, loaded), gathered, made.statistics if made else None).write(
-        path
-    )
-    run.sections["shard"] = ShardData(
-        index=shard.index,
-        count=shard.count,
-        int8_sha256=sha256_of(run.int8_path),
-        file=path.name,
-        sha256=sha256_of(path),
-        samples=len(gathered.columns) if gathered else 0,
-    )
+            beside.enter_context(_conversion_checked(run, loaded, known))
+        run.sections["shard"] = write_shard(
+            run.config,
+            loaded,
+            run.int8_path,
+            run.options.paths,
+            shard,
+            calibration=made.statistics if made else None,
+            on_progress=advance,
+            allow_custom_code=run.options.allow_custom_code,
+        )

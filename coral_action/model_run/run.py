@@ -23,10 +23,8 @@ from coral_action.edgetpu import (
     predict,
     target_of,
 )
-from coral_action.errors import CoralQuantizeError, StageCrashError, UsageError
-from coral_action.evaluation import (
-    Accuracy,
-)
+from coral_action.errors import CoralQuantizeError, StageCrashError
+from coral_action.evaluation import Accuracy
 from coral_action.findings import Finding
 from coral_action.kept_stages import KeptStages
 from coral_action.loading import FloatModel, load_model
@@ -62,6 +60,7 @@ from coral_action.report.model import (
     SourceData,
 )
 from coral_action.scratch import Scratch
+from coral_action.sharding import quantized_before, remove_shards
 from coral_action.tflite import TfliteModel
 
 IMAGE = "ghcr.io/org/coral-quantize:v1"
@@ -120,7 +119,7 @@ class ModelRun:
             self._note_source(loaded)
             made = None
             if self.options.quantized is not None:
-                self._take_over(loaded, self._quantized_before(self.options.quantized))
+                self._take_over(loaded, quantized_before(self.options.quantized, self.int8_path))
             elif loaded.already_quantized:
                 self._take_over(loaded, loaded.path)
             else:
@@ -159,17 +158,6 @@ class ModelRun:
         self.int8 = accept_full_integer(int8)
         replace_file(self.int8_path, int8.read_bytes())
         self._add_int8(loaded)
-
-    def _quantized_before(self, folder: Path) -> Path:
-        """The int8 model that another job made."""
-        path = folder.resolve() / self.int8_path.name
-        if not path.is_file() or path == self.int8_path:
-            what = "is where this run writes" if path.is_file() else "there is no such file"
-            raise UsageError(
-                f"{folder / path.name}: {what}",
-                hint="--quantized names the output folder of an earlier run, --output another one",
-            )
-        return path
 
     def _quantize(self, loaded: FloatModel, crew: Crew) -> Int8Model:
         with self.stage("quantization") as advance:
@@ -246,8 +234,7 @@ class ModelRun:
             of_parts = name.startswith((f"{stem}_edgetpu.", f"{stem}_segment_"))
             if name == self.int8_path.name or of_parts:
                 path.unlink()
-        for path in self.int8_path.parent.glob(f"{self.config.name}.shard-*-of-*.npz"):
-            path.unlink()
+        remove_shards(self.int8_path.parent, self.config.name)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Advance]:

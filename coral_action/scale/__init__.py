@@ -5,7 +5,7 @@ from __future__ import annotations
 from coral_action.scale.carry import carry_over
 from coral_action.scale.changes import Changes, find_changes, unchanged
 from coral_action.scale.merging import merge
-from coral_action.scale.partial import Partial, read_partial
+from coral_action.scale.partial import Partial, read_partials
 from coral_action.scale.plan_file import Plan
 from coral_action.scale.planning import make_plan
 
@@ -17,6 +17,6 @@ __all__ = [
     "find_changes",
     "make_plan",
     "merge",
-    "read_partial",
+    "read_partials",
     "unchanged",
 ]

@@ -52,10 +52,10 @@ def share_out(units: Sequence[Unit], *, jobs: int, shortest: float) -> list[Bund
         return []
     # Sums round differently in another order: all of it must fit into one job.
     low, high = shortest, max(shortest, 1.001 * sum(unit.cost.total for unit in units))
-    if len(_bundles(units, low)) > jobs:
+    if _jobs_needed(units, low) > jobs:
         while high - low > max(1.0, low / 100):
             middle = (low + high) / 2
-            low, high = (low, middle) if len(_bundles(units, middle)) <= jobs else (middle, high)
+            low, high = (low, middle) if _jobs_needed(units, middle) <= jobs else (middle, high)
         low = high
     found = _bundles(units, low)
     return sorted(found, key=lambda b: (not any(u.changed for u in b.units), -b.seconds))
@@ -72,6 +72,13 @@ def shard_count(unit: Unit, length: float) -> int:
     return max(1, min(wanted, cost.samples // _MIN_SAMPLES, MAX_JOBS))
 
 
+def _jobs_needed(units: Sequence[Unit], length: float) -> int:
+    """How many bundles `_bundles` makes."""
+    counts = [shard_count(unit, length) for unit in units]
+    whole = [unit for unit, count in zip(units, counts, strict=True) if count == 1]
+    return sum(count for count in counts if count > 1) + len(_filled(whole, length))
+
+
 def _bundles(units: Sequence[Unit], length: float) -> list[Bundle]:
     counts = [shard_count(unit, length) for unit in units]
     whole = [unit for unit, count in zip(units, counts, strict=True) if count == 1]
@@ -86,10 +93,16 @@ def _bundles(units: Sequence[Unit], length: float) -> list[Bundle]:
 
 def _together(units: Sequence[Unit], length: float) -> list[Bundle]:
     """Whole units in as few bundles of that length as first fit finds, dealt out evenly."""
-    longest_first = sorted(units, key=lambda unit: -unit.cost.total)
+    filled = _filled(units, length)
+    even = _dealt(_longest_first(units), len(filled))
+    return min(even, _as_bundles(filled), key=lambda b: max((x.seconds for x in b), default=0))
+
+
+def _filled(units: Sequence[Unit], length: float) -> list[list[Unit]]:
+    """Each unit, the longest first, to the first bundle that has room for it."""
     filled: list[list[Unit]] = []
     sums: list[float] = []
-    for unit in longest_first:
+    for unit in _longest_first(units):
         place = next((i for i, s in enumerate(sums) if s + unit.cost.total <= length), None)
         if place is None:
             filled.append([unit])
@@ -97,8 +110,11 @@ def _together(units: Sequence[Unit], length: float) -> list[Bundle]:
         else:
             filled[place].append(unit)
             sums[place] += unit.cost.total
-    even = _dealt(longest_first, len(filled))
-    return min(even, _as_bundles(filled), key=lambda b: max((x.seconds for x in b), default=0))
+    return filled
+
+
+def _longest_first(units: Sequence[Unit]) -> list[Unit]:
+    return sorted(units, key=lambda unit: -unit.cost.total)
 
 
 def _dealt(longest_first: Sequence[Unit], count: int) -> list[Bundle]:

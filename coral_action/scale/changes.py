@@ -143,8 +143,8 @@ def _places(text: str, paths: PathRules) -> Iterator[Path]:
     if "\0" in text or len(text) > _MAX_PATH:
         return
     plain = Path(*itertools.takewhile(lambda part: not _GLOB & set(part), Path(text).parts))
-    if plain.suffix.lower() == ".onnx":
-        plain = plain.parent  # weights may lie beside it
+    if plain.suffix.lower() == ".onnx" or plain.name == "saved_model.pb":
+        plain = plain.parent  # weights lie beside it
     yield from _with_links(paths.base.resolve() / plain)
     listing = paths.base / text
     if listing.suffix.lower() in _LIST_SUFFIXES and listing.is_file():

@@ -15,7 +15,7 @@ from coral_action.report.model import ModelReport
 # Estimates, from figures of docs/scale.md (two cores): a model takes so long to load and quantize,
 # and one sample of its evaluation so long, with float and with int8. They only balance jobs.
 _MODEL_SECONDS, _MODEL_SECONDS_PER_MIB = 4.0, 2.0
-_SAMPLE_SECONDS, _SAMPLE_SECONDS_PER_MIB = 0.001, 0.0015
+_SAMPLE_SECONDS, _SAMPLE_SECONDS_PER_MIB = 0.001, 0.0005
 _MIB = 2**20
 # Of a file that holds many samples, such as an .npz or a TFRecord, only its size is known here.
 _BYTES_PER_PACKED_SAMPLE = 100_000

@@ -142,14 +142,20 @@ def _failed(
 
 
 def _with_files(model: ModelReport, path: Path, output: Path) -> ModelReport:
-    """The model with copies of its files in `output`; those that are not there are left out."""
-    kept: dict[str, str] = {}
-    for kind, name in model.files.model_dump(exclude_none=True).items():
-        found = path.parent / Path(str(name)).name
-        target = output / found.name
-        if found.is_symlink() or not found.is_file():
+    """The model with copies of its files in `output`; those that are not there are left out.
+
+    A model in several segments has more files than the report names; all begin with its name.
+    """
+    named = {k: Path(v).name for k, v in model.files.model_dump(exclude_none=True).items()}
+    start = f"{model.name}_int8"
+    copied = set()
+    for found in sorted(path.parent.iterdir()) if named else ():
+        wanted = found.name in named.values() or found.name.startswith(start)
+        if not wanted or found.is_symlink() or not found.is_file():
             continue
+        target = output / found.name
         if found.resolve() != target.resolve():
             shutil.copyfile(found, target)
-        kept[kind] = target.as_posix()
-    return model.model_copy(update={"files": FileData(**kept)})
+        copied.add(found.name)
+    there = {k: (output / name).as_posix() for k, name in named.items() if name in copied}
+    return model.model_copy(update={"files": FileData(**there)})

@@ -9,6 +9,8 @@ from pathlib import Path
 from coral_action.errors import UsageError
 from coral_action.report.model import ConfigData, ModelReport, Report
 
+_NAME = "report.json"
+
 
 @dataclass(frozen=True)
 class Partial:
@@ -30,15 +32,20 @@ class Piece:
         return self.path.parent / Path(name).name
 
 
-def read_partial(path: Path) -> Partial:
-    """A report.json, or the one in a folder.
+def read_partials(paths: Sequence[Path]) -> list[Partial]:
+    """Reports by their files, their folders, or a folder that holds a folder for each job.
 
     Raises:
-        UsageError: if it can't be read or is no report.
+        UsageError: if one can't be read or is no report.
     """
-    if path.is_dir():
-        path = path / "report.json"
-    return Partial(path, Report.read(path))
+    files: list[Path] = []
+    for path in paths:
+        whole = path / _NAME
+        if not path.is_dir():
+            files.append(path)
+        else:
+            files += [whole] if whole.exists() else sorted(path.glob(f"*/{_NAME}"))
+    return [Partial(file, Report.read(file)) for file in files]
 
 
 def common_config(partials: Sequence[Partial]) -> ConfigData:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from coral_action.config.paths import PathRules
 from coral_action.errors import CoralQuantizeError, DataError, UsageError
-from coral_action.evaluation import Accuracy
+from coral_action.evaluation import Accuracy, Scoring, Shard, evaluate_shard, join, score
 
 from .conftest import Case
 from .graphs import detector, mixer, quantized
@@ -53,6 +54,47 @@ def test_segmentation_by_hand(segmenter: Case) -> None:
     assert accuracy.structural
     assert accuracy.flips is None
     assert accuracy.confusion is None
+
+
+@pytest.fixture
+def pictures(segmenter: Case, tmp_path: Path) -> Case:
+    """Five pictures for the segmenter, the first of which can't be decoded."""
+    rng = np.random.default_rng(0)
+    for name in "abcde":
+        for folder, size in (("in", (2, 2, 3)), ("masks", (2, 2))):
+            path = tmp_path / folder / f"{name}.png"
+            path.parent.mkdir(exist_ok=True)
+            high = 256 if folder == "in" else 3
+            Image.fromarray(rng.integers(0, high, size, dtype=np.uint8)).save(path)
+    (tmp_path / "in" / "a.png").write_bytes(b"")
+    config = "source: unused.pb\n    calibration: {npy: unused.npy}\n    preprocess: {preset: 0-1}"
+    return Case(tmp_path, config, segmenter.model, segmenter.int8)
+
+
+PICTURES = "{images: in, masks: masks, max_bad_files: 1}"
+
+
+def test_the_first_file_may_be_bad(pictures: Case) -> None:
+    """What the labels are is seen from the first sample that can be read."""
+    accuracy = pictures.evaluate(PICTURES)
+    assert [metric.name for metric in accuracy.metrics] == ["mean_iou"]
+    assert accuracy.samples == 4
+    assert accuracy.statistics is not None
+    assert [bad.name for bad in accuracy.statistics.bad_files] == ["a.png"]
+    with pytest.raises(DataError, match=r"a\.png"):
+        pictures.evaluate("{images: in, masks: masks}")
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_shards_join_to_the_whole(count: int, pictures: Case) -> None:
+    """Of five shards, one has nothing but the bad file."""
+    config, rules = pictures.parse(PICTURES), PathRules(pictures.base)
+    parts = [
+        evaluate_shard(config, pictures.model, pictures.int8, rules, Shard(index, count))
+        for index in range(1, count + 1)
+    ]
+    joined = score(Scoring.of(config, pictures.model), join(parts))
+    assert joined == pictures.evaluate(PICTURES)
 
 
 def test_regression(segmenter: Case) -> None:

@@ -162,6 +162,20 @@ def test_a_part_of_the_config_changed(project: Path) -> None:
     assert same(project, before) == ""
 
 
+def test_weights_beside_a_model(project: Path) -> None:
+    """A SavedModel can be named by its file, and the weights of ONNX may be a file of their own."""
+    path = project / "coral.yml"
+    text = CONFIG.replace("source: models/b", "source: models/b/saved_model.pb")
+    path.write_text(text.replace("source: d.tflite", "source: models/b/d.onnx"))
+    (project / "models" / "b" / "d.onnx").write_text("onnx")
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message", "two")
+    before = report(project)
+    assert same(project, before) == "abd"
+    (project / "models" / "b" / "variables").write_text("weights")
+    assert same(project, before) == "a"
+
+
 def test_a_baseline_that_does_not_hold(project: Path) -> None:
     before = report(project)
     assert same(project, before, compiled=True) == ""

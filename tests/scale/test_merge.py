@@ -14,7 +14,7 @@ from coral_action.console import Settings
 from coral_action.errors import CoralQuantizeError, UsageError
 from coral_action.evaluation import score
 from coral_action.report.model import Report
-from coral_action.scale import Plan, merge, read_partial
+from coral_action.scale import Plan, merge, read_partials
 
 from . import jobs
 from .jobs import CASE, failed, model, shard, write
@@ -27,7 +27,7 @@ def joined(
 ) -> Joined:
     output.mkdir()
     return merge(
-        [read_partial(folder) for folder in folders],
+        read_partials(folders),
         output,
         plan=Plan.read(plan) if plan else None,
         baseline=Report.read(baseline / "report.json") if baseline else None,
@@ -55,6 +55,17 @@ def test_models_come_in_the_order_of_the_config(tmp_path: Path) -> None:
     # The files lie beside the report now, and it says so.
     assert report.models[1].files.int8 == (tmp_path / "out" / "b_int8.tflite").as_posix()
     assert (tmp_path / "out" / "b_int8.tflite").read_bytes() == b"other"
+
+
+def test_all_segments_of_a_model_are_kept(tmp_path: Path) -> None:
+    job = tmp_path / "1"
+    write(job, model("a", job), failed("b"))
+    segments = [f"a_int8_segment_{i}_of_2_edgetpu.tflite" for i in range(2)]
+    for name in (*segments, "b_int8.tflite"):
+        (job / name).write_bytes(b"x")
+    joined(tmp_path / "out", job)
+    made = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert made == sorted(["a_int8.tflite", *segments])
 
 
 @pytest.mark.parametrize("texts", [("1/1",), ("2/3", "1/3", "3/3"), ("0/2", "2/2", "1/2")])
@@ -266,9 +277,18 @@ def test_the_command_writes_all_reports(tmp_path: Path) -> None:
 def test_what_is_no_report(content: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text(content)
     with pytest.raises(UsageError, match=message):
-        read_partial(tmp_path)
+        read_partials([tmp_path])
     with pytest.raises(UsageError, match="no plan"):
         Plan.read(tmp_path / "report.json")
+
+
+def test_reports_by_file_folder_or_folder_of_folders(tmp_path: Path) -> None:
+    places = sharded(tmp_path / "parts", "1/2", "2/2")
+    wanted = [place / "report.json" for place in places]
+    for given in ([tmp_path / "parts"], places, wanted):
+        assert [partial.path for partial in read_partials(given)] == wanted
+    (tmp_path / "empty").mkdir()
+    assert read_partials([tmp_path / "empty"]) == []
 
 
 def test_nothing_to_merge(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ units = st.lists(
         st.booleans(),
         st.booleans(),
     ),
-    max_size=30,
+    max_size=12,
 ).map(
     lambda items: [
         Unit((f"m{i}",), cost, divisible, changed)
