@@ -15,7 +15,7 @@ from pathlib import Path
 from coral_action.errors import StoppedError
 
 # All child processes of a small model, at their peak: TensorFlow while it loads, or the workers.
-BASE_BYTES = 900 * 2**20
+BASE_BYTES = 1200 * 2**20
 # And for each byte of the model's files: copies in the converter, the quantizer, the workers.
 BYTES_PER_BYTE = 30
 _LOOK_AGAIN_SECONDS = 0.2
