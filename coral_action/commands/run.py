@@ -117,7 +117,8 @@ def run(
         cache=None if no_cache else cache_folder(cache, os.environ),
     )
     earlier = Report.read(baseline) if baseline is not None else None
-    progress = choose_progress(quiet=quiet, together=models_at_once(jobs, len(loaded.models)) > 1)
+    together = models_at_once(jobs, len(models or loaded.models)) > 1
+    progress = choose_progress(quiet=quiet, together=together)
     with interruptible() as interruption:
         report, errors = run_pipeline(loaded, options, progress)
     if earlier is not None:
