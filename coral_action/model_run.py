@@ -334,7 +334,7 @@ class ModelRun:
             files=FileData(**self.files),
             seconds={stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
             reproduce=self._reproduce(),
-            from_cache=[stage for stage in self.kept.found if stage != "conversion"],
+            from_cache=[stage for stage in self.kept.found if stage != "conversion"] or None,
             **self.sections,
         )
 

@@ -105,7 +105,8 @@ def test_second_step_finds_what_the_first_one_left(demo: DemoRun, workspace: Pat
     report = json.loads((workspace / "coral-output/report.json").read_text())
     good, bad = report["models"]
     assert (good["status"], good["from_cache"]) == ("ok", ["loading", "quantization", "evaluation"])
-    assert (bad["status"], bad["from_cache"]) == ("failed", [])
+    assert bad["status"] == "failed"
+    assert "from_cache" not in bad
     assert (workspace / good["files"]["int8"]).is_file()
     # The lines of each model are one group, whichever was done first.
     lines = [line.partition(":")[0] for line in finished.stderr.splitlines() if "cache" in line]

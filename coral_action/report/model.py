@@ -257,7 +257,7 @@ class ModelReport(_Data):
     calibration: DataSetData | None = None
     evaluation_data: DataSetData | None = None
     reproduce: str | None = None  # one command line that does it again
-    from_cache: list[str] = Field(default_factory=list)  # stages whose result was kept from before
+    from_cache: list[str] | None = None  # stages whose result was kept from before
 
     @property
     def exit_code(self) -> int:

@@ -42,7 +42,7 @@ def run(command: Command, project: Path) -> Callable[..., list[dict[str, Any]]]:
         finished = command("run", *words, cwd=project)
         assert finished.code == 0, finished.stderr
         report = json.loads((project / "coral-output/report.json").read_text(encoding="utf-8"))
-        return list(report["models"])
+        return [{"from_cache": [], **model} for model in report["models"]]
 
     return start
 
