@@ -40,7 +40,16 @@ def main() -> None:
     runs = parser.parse_args().runs
     walls, stages = [], []
     config = str(PROJECT / "examples/digits/coral.yml")
-    command = [sys.executable, "-m", "coral_action", "run", "--quiet", "--compiler", "none"]
+    command = [
+        sys.executable,
+        "-m",
+        "coral_action",
+        "run",
+        "--quiet",
+        "--compiler",
+        "none",
+        "--no-cache",
+    ]
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as output:
             started = time.monotonic()

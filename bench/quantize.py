@@ -157,6 +157,7 @@ def command(side: str, folder: Path, count: int) -> list[str]:
         return [sys.executable, "-c", PLAIN, str(folder), str(count)]
     return [
         *(sys.executable, "-m", "coral_action", "run", "--quiet", "--compiler", "none"),
+        "--no-cache",
         *("--config", str(folder / "coral.yml"), "--output", str(folder / "output")),
     ]
 

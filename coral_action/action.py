@@ -134,7 +134,7 @@ def _make(
         cache=inputs.cache,
     )
     # Groups can't overlap in a log: of models that are made together, each waits for its end.
-    together = models_at_once(inputs.jobs, len(config.models)) > 1
+    together = models_at_once(inputs.jobs, len(inputs.models or config.models)) > 1
     progress = LineProgress(sys.stderr, runner.group, together=together)
     report, errors = run(config, options, progress)
     report = report.model_copy(update={"gates": gates})

@@ -1,7 +1,7 @@
 """Who may start: as many models at once as fit into memory, in their order.
 
 What a model takes is what it took when it was made before, as measured. One that is new here is
-estimated from its size by figures that were measured on other models (bench/scale.py prints them).
+estimated from its size by figures that were measured on other models (docs/cache.md has them).
 One model runs in any case, however little is free.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from coral_action.errors import StoppedError
 
 # All child processes of a small model, at their peak: TensorFlow while it loads, or the workers.
-BASE_BYTES = 900 * 2**20
+BASE_BYTES = 1400 * 2**20
 # And for each byte of the model's files: copies in the converter, the quantizer, the workers.
 BYTES_PER_BYTE = 30
 _LOOK_AGAIN_SECONDS = 0.2

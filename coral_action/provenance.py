@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,11 +27,18 @@ _PACKAGE = Path(__file__).resolve().parent
 
 def tool_versions() -> dict[str, str]:
     """Versions of this program and of all that shapes its results, without importing them."""
-    versions = {"coral-quantize": __version__, "python": platform.python_version()}
-    for name in _PACKAGES:
+    # tensorflow-cpu is TensorFlow; users know it by that name.
+    found = {name.removesuffix("-cpu"): number for name, number in _installed(_PACKAGES).items()}
+    return {"coral-quantize": __version__, "python": platform.python_version(), **found}
+
+
+@cache
+def _installed(names: tuple[str, ...]) -> dict[str, str]:
+    """The version of each package that is there; 2 ms each."""
+    versions = {}
+    for name in names:
         try:
-            # tensorflow-cpu is TensorFlow; users know it by that name.
-            versions[name.removesuffix("-cpu")] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
     return versions
@@ -58,18 +66,13 @@ def build_of_tools() -> dict[str, str]:
     More than `tool_versions`: the code of this program itself, as an action can be used by a branch
     whose version does not change, and the kind of machine (not the CPU within its kind).
     """
-    versions = tool_versions()
-    for name in _OTHER_PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
     code = hashlib.sha256()
     for path in sorted(_PACKAGE.rglob("*.py")):
         name = path.relative_to(_PACKAGE).as_posix()
         code.update(f"{name}\0{sha256_of(path)}\n".encode())
     return {
-        **versions,
+        **tool_versions(),
+        **_installed(_OTHER_PACKAGES),
         "code": code.hexdigest(),
         "machine": f"{platform.system()} {platform.machine()}",
     }

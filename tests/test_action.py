@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from harness import PROJECT
+from harness import PROJECT, DemoRun
 
 
 @pytest.fixture
@@ -87,6 +88,31 @@ def test_failure_is_an_annotation_and_an_exit_code(workspace: Path) -> None:
     assert "Traceback" not in finished.stderr
     assert parse_outputs(output)["passed"] == "false"
     assert "1 of 1 model failed" in summary.read_text()
+
+
+def test_second_step_finds_what_the_first_one_left(demo: DemoRun, workspace: Path) -> None:
+    """Two models at once; one fails, and does so again: only successes are kept."""
+    shutil.copyfile(next(demo.cache.rglob("float.tflite")), workspace / "float.tflite")
+    text = (workspace / "coral.yml").read_text()
+    (workspace / "coral.yml").write_text(
+        text.replace("source: saved_model", "source: float.tflite")
+    )
+    (workspace / "model.keras").write_bytes(b"no model")
+    inputs = {"INPUT_MODELS": "digits_saved_model digits_keras", "INPUT_JOBS": "2"}
+    for _ in range(2):
+        finished, _, _ = start(workspace, **inputs, INPUT_CACHE=".coral-cache")
+        assert finished.returncode == 3, finished.stderr
+    report = json.loads((workspace / "coral-output/report.json").read_text())
+    good, bad = report["models"]
+    assert (good["status"], good["from_cache"]) == ("ok", ["loading", "quantization", "evaluation"])
+    assert bad["status"] == "failed"
+    assert "from_cache" not in bad
+    assert (workspace / good["files"]["int8"]).is_file()
+    # The lines of each model are one group, whichever was done first.
+    lines = [line.partition(":")[0] for line in finished.stderr.splitlines() if "cache" in line]
+    assert lines == ["digits_saved_model"] * 3
+    groups = [line for line in finished.stderr.splitlines() if "group::" in line]
+    assert groups[1] == groups[3] == "::endgroup::"
 
 
 def test_config_outside_of_the_workspace(workspace: Path) -> None:

@@ -19,8 +19,9 @@ import pytest
 from harness import PROJECT, DemoRun
 from test_cached_run import edit, float_source, without_time
 
-# The whole example and 30 kills: CORAL_KILLS=30. Without it, a model that takes two seconds.
-KILLS = int(os.environ.get("CORAL_KILLS", "0"))
+# CORAL_KILLS=30 kills so often, CORAL_KILLS_OF=all the run of the whole example, not of one model.
+KILLS = int(os.environ.get("CORAL_KILLS", "5"))
+WHOLE_EXAMPLE = os.environ.get("CORAL_KILLS_OF") == "all"
 MOMENTS = random.Random(11)
 
 
@@ -92,7 +93,7 @@ def place(demo: DemoRun, digits: Path, tmp_path: Path) -> Iterator[Place]:
     """A model that is quantized and evaluated in about two seconds; or the whole example."""
     project = Path(shutil.copytree(digits, tmp_path / "project"))
     found = Place(tmp_path, project / "coral.yml")
-    if not KILLS:
+    if not WHOLE_EXAMPLE:
         float_source(demo, project)
         found.models = ("digits_saved_model",)
     yield found
@@ -108,7 +109,7 @@ def whole(demo: DemoRun, digits: Path, tmp_path_factory: pytest.TempPathFactory)
     folder = tmp_path_factory.mktemp("whole")
     project = Path(shutil.copytree(digits, folder / "project"))
     found = Place(folder, project / "coral.yml")
-    if not KILLS:
+    if not WHOLE_EXAMPLE:
         float_source(demo, project)
         found.models = ("digits_saved_model",)
     started = time.monotonic()
@@ -125,7 +126,7 @@ def moments(count: int) -> list[float]:
     return [round(MOMENTS.random(), 3) for _ in range(count)]
 
 
-@pytest.mark.parametrize("moment", moments(KILLS or 5))
+@pytest.mark.parametrize("moment", moments(KILLS))
 def test_killed_and_run_again_gives_what_an_undisturbed_run_gives(
     whole: Place, place: Place, moment: float
 ) -> None:
@@ -152,7 +153,7 @@ def test_killed_and_run_again_gives_what_an_undisturbed_run_gives(
     [
         (signal.SIGTERM, 143, 0.1),
         (signal.SIGINT, 130, 0.3),
-        *((signal.SIGTERM, 143, moment) for moment in moments(KILLS // 3)),
+        *((signal.SIGTERM, 143, moment) for moment in moments(KILLS // 10)),
     ],
 )
 def test_signal_leaves_no_process_and_a_report(
@@ -163,7 +164,7 @@ def test_signal_leaves_no_process_and_a_report(
     while not any(place.temporary.glob("*/request.json")):
         assert process.poll() is None
         time.sleep(0.01)
-    seconds = float((whole.folder / "seconds").read_text()) if KILLS else 1.0
+    seconds = float((whole.folder / "seconds").read_text()) if WHOLE_EXAMPLE else 1.0
     time.sleep(0.8 * moment * seconds)
     process.send_signal(number)
     _, errors = process.communicate(timeout=10)

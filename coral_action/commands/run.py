@@ -165,7 +165,8 @@ def run(
     if earlier is not None and changes is not None:
         same = unchanged(loaded, options.paths, changes, earlier, compiled=bool(options.compiler))
         options = replace(options, skip=same & frozenset(models) if models else same)
-    progress = choose_progress(quiet=quiet, together=models_at_once(jobs, len(loaded.models)) > 1)
+    together = models_at_once(jobs, len(models or loaded.models)) > 1
+    progress = choose_progress(quiet=quiet, together=together)
     with interruptible() as interruption:
         report, errors = run_pipeline(loaded, options, progress)
     if earlier is not None:

@@ -300,7 +300,7 @@ class ModelRun:
             seconds={stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
             reproduce=self._reproduce(),
             config_sha256=model_hash(self.config, ignored),
-            from_cache=[stage for stage in self.kept.found if stage != "conversion"],
+            from_cache=[stage for stage in self.kept.found if stage != "conversion"] or None,
             **self.sections,
         )
 

@@ -290,7 +290,7 @@ class ModelReport(_Data):
     config_sha256: str | None = None  # of the model's part of coral.yml
     shard: ShardData | None = None
     carried_over: Literal[True] | None = None  # from the baseline: nothing it depends on changed
-    from_cache: list[str] = Field(default_factory=list)  # stages whose result was kept from before
+    from_cache: list[str] | None = None  # stages whose result was kept from before
 
     @property
     def exit_code(self) -> int:

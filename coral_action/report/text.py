@@ -227,9 +227,9 @@ def _from_cache(model: ModelReport) -> str:
         "compilation": model.files.edgetpu is not None,
         "evaluation": model.accuracy is not None,
     }
-    if model.from_cache and all(name in model.from_cache for name, ran in stages.items() if ran):
+    known = [name for name in stages if name in (model.from_cache or ())]
+    if known and all(name in known for name, ran in stages.items() if ran):
         return "unchanged, from cache"
-    known = [name for name in stages if name in model.from_cache]
     return f"from cache: {', '.join(known)}" if known else ""
 
 

@@ -77,18 +77,21 @@ def test_everything_given(tmp_path: Path) -> None:
         INPUT_BASELINE="old/report.json",
         INPUT_CHECKS="Yes",
         INPUT_JOBS="4",
+        INPUT_CACHE=".cache/coral",
         **{"INPUT_RELEASE-FILES": "labels/*.txt\n\n notes.md \n", "INPUT_COMMENT": "recreate"},
     )
     assert inputs.models == ("a", "b", "c")
     assert inputs.baseline == tmp_path / "old" / "report.json"
     assert inputs.release_files == ("labels/*.txt", "notes.md")
     assert (inputs.checks, inputs.jobs, inputs.comment) == (True, 4, "recreate")
+    assert inputs.cache == tmp_path / ".cache" / "coral"
 
 
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
         ("JOBS", "0", "above 0"),
+        ("CACHE", "../cache", "outside of the workspace"),
         ("JOBS", "9" * 5000, "above 0"),
         ("COMMENT", "maybe", "none of update, recreate, off"),
         ("FAIL-ON", "x", "none of limits, errors, never"),
