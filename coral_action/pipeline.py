@@ -47,6 +47,8 @@ def run(
     if options.compiler is not None:
         for group in _groups(runs):
             compile_runs(options.compiler, group)
+    for item in runs:
+        item.finish()
     ignored = frozenset(config.ignore)
     report = Report(
         tool=tool_versions(),

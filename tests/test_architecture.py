@@ -30,15 +30,15 @@ LAYERS: tuple[frozenset[str], ...] = (
     ),
     frozenset({"loading", "data"}),
     frozenset({"starter"}),
-    frozenset({"quantization", "edgetpu", "evaluation"}),
-    frozenset({"report"}),
+    frozenset({"quantization", "edgetpu", "evaluation", "metadata"}),
+    frozenset({"report", "finishing"}),
     frozenset({"model_run"}),
     frozenset({"pipeline", "github"}),
     frozenset({"console"}),
     frozenset({"commands", "action"}),
     frozenset({"cli"}),
 )
-STAGES = ("loading", "data", "quantization", "edgetpu", "evaluation")
+STAGES = ("loading", "data", "quantization", "edgetpu", "evaluation", "metadata")
 
 
 def imports(path: Path) -> set[str]:

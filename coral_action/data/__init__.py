@@ -15,8 +15,8 @@ from coral_action.config.data_schema import (
 )
 from coral_action.config.paths import PathRules
 from coral_action.data.diagnosis import compare, diagnose
-from coral_action.data.labels import class_names
-from coral_action.data.preprocess import profile_of
+from coral_action.data.labels import class_names, read_labels_file
+from coral_action.data.preprocess import ImagePreprocessor, Normalization, profile_of
 from coral_action.data.samples import (
     BadFile,
     InputProfile,
@@ -36,6 +36,7 @@ __all__ = [
     "BadFile",
     "InputProfile",
     "Label",
+    "Normalization",
     "Profile",
     "Sample",
     "SampleStatistics",
@@ -46,7 +47,9 @@ __all__ = [
     "contact_sheet",
     "diagnose",
     "merged",
+    "normalization_of",
     "open_samples",
+    "read_labels_file",
 ]
 
 
@@ -92,6 +95,17 @@ def open_samples(
     except DataError as error:
         raise DataError(f"{section}: {error.message}", hint=error.hint) from error
     return Samples(source, specs, chosen, _profile(section, config, preprocess, specs))
+
+
+def normalization_of(
+    preprocess: PreprocessConfig, spec: InputSpec
+) -> tuple[Normalization | None, bool]:
+    """How an input is made from images, and whether coral.yml says so; None if it takes none."""
+    try:
+        found = ImagePreprocessor(preprocess, spec).normalization
+    except DataError:
+        return None, False
+    return found, profile_of(preprocess, spec, from_images=True).scaling_declared
 
 
 def _profile(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from coral_action.config.paths import PathRules
 from coral_action.config.schema import ModelConfig
-from coral_action.evaluation.flips import class_losses, confusion, flips
+from coral_action.evaluation.flips import all_labels, class_losses, confusion, flips
 from coral_action.evaluation.gather import Gathered, gather
 from coral_action.evaluation.noticed import is_structural, notice
 from coral_action.evaluation.plan import kinds
@@ -111,6 +111,7 @@ def _summarize(config: ModelConfig, model: FloatModel, gathered: Gathered) -> Ac
         classes=class_losses(columns, names),
         confusion=confusion(columns, names),
         outputs=output_errors(columns, [spec.name for spec in model.outputs]),
+        labels=all_labels(names),
         kernel_check=kernel_check(columns, gathered.kernels, "xnnpack"),
         reference_check=reference_check(columns, options.reference, agrees is not None),
     )

@@ -291,7 +291,8 @@ def _files(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
     if source.sha256:
         words += f", SHA-256 {code_line(source.sha256)}"
     yield words
-    for path in (model.files.int8, model.files.edgetpu, model.files.edgetpu_log):
+    made = model.files
+    for path in (made.int8, made.edgetpu, made.edgetpu_log, made.labels):
         if path:
             yield f"<br>{code(path)}"
 

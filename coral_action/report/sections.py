@@ -74,6 +74,34 @@ class LayerData(Data):
     weights: Histogram | None = None
 
 
+class TensorData(Data):
+    """An input or output of the int8 model: real = scale * (stored - zero_point)."""
+
+    name: str
+    shape: list[int]
+    dtype: str
+    scale: float | None = None
+    zero_point: int | None = None
+
+
+class ImageData(Data):
+    """How an input is made from an image: (pixel - mean) / std, by channel in order of `color`."""
+
+    input: str
+    color: str
+    mean: list[float]
+    std: list[float]
+
+
+class InterfaceData(Data):
+    """What the int8 model takes and gives; `detector` if it ends with detections."""
+
+    inputs: list[TensorData]
+    outputs: list[TensorData]
+    images: list[ImageData] = Field(default_factory=list)
+    detector: bool = False
+
+
 class DataFile(Data):
     """One file that was used."""
 
