@@ -219,7 +219,7 @@ class ModelRun:
             return
         with self.errors_kept():
             accuracy = self.sections.get("accuracy")
-            known = accuracy.labels if accuracy else ()
+            known = (accuracy and accuracy.labels) or ()
             labelling = labelling_of(self.config, self.options.paths, self.int8, known)
             self.sections["interface"] = interface_data(self.int8, labelling.images)
             if write_labels(labels, labelling):

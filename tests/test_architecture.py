@@ -34,7 +34,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"report", "finishing"}),
     frozenset({"model_run"}),
     frozenset({"pipeline", "github"}),
-    frozenset({"console"}),
+    frozenset({"console", "version_text"}),
     frozenset({"commands", "action"}),
     frozenset({"cli"}),
 )

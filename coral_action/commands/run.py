@@ -50,6 +50,7 @@ from coral_action.console import Settings
     is_flag=True,
     help="Let Python functions named in the config, and code in Keras files, run.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, for machines.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 @click.pass_obj
 def run(
@@ -62,6 +63,7 @@ def run(
     jobs: int,
     baseline: Path | None,
     allow_custom_code: bool,
+    as_json: bool,
     quiet: bool,
 ) -> int:
     """Quantize the models of a coral.yml, compile and evaluate them, and write a report.
@@ -78,6 +80,7 @@ def run(
     from coral_action.pipeline import run as run_pipeline
     from coral_action.report.baseline import with_baseline
     from coral_action.report.files import write_report
+    from coral_action.report.formats import render_json
     from coral_action.report.model import Report
     from coral_action.report.terminal import print_report
 
@@ -98,7 +101,9 @@ def run(
     write_report(report, output)
     for name, error in errors.items():
         click.echo(describe(error, debug=settings.debug, name=name), err=True)
-    if not quiet:
+    if as_json:
+        click.echo(render_json(report), nl=False)
+    elif not quiet:
         print_report(report, Console())
         click.echo(f"report: {output / 'report.html'}, {output / 'report.md'}")
     return report.exit_code

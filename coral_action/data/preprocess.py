@@ -33,6 +33,7 @@ class Normalization:
     """(pixel - mean) / std of pixels from 0 to 255, by channel in the order of `color`."""
 
     color: str  # gray, rgb or bgr
+    filter: str  # that resizes: nearest, bilinear, bicubic or area
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
@@ -78,7 +79,7 @@ class ImagePreprocessor:
             tuple(float(value) for value in np.atleast_1d(values / self._scale))
             for values in (self._mean, self._std)
         )
-        return Normalization(self._color, mean, std)
+        return Normalization(self._color, self._resize.filter, mean, std)
 
     def __call__(self, image: Image.Image) -> Array:
         """The image, of 8 bits a channel, as float32 of shape (height, width, channels)."""

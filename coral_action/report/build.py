@@ -157,7 +157,10 @@ def interface_data(model: TfliteModel, images: Mapping[str, Normalization]) -> I
     return InterfaceData(
         inputs=tensors(model.input_names()),
         outputs=tensors(model.output_names()),
-        images=[ImageData(input=name, **asdict(image)) for name, image in images.items()],
+        images=[
+            ImageData.model_validate({"input": name, **asdict(image)})
+            for name, image in images.items()
+        ],
         detector=any(
             op.name == DETECTIONS and op.outputs == model.outputs for op in model.operators
         ),
@@ -262,7 +265,7 @@ def accuracy_data(accuracy: Accuracy) -> AccuracyData:
             for metric in accuracy.metrics
         ],
         reference=accuracy.reference,
-        labels=list(accuracy.labels),
+        labels=list(accuracy.labels) or None,
         flips=accuracy.flips and FlipsData(**asdict(accuracy.flips)),
         classes=[
             ClassLossData(**asdict(item), drop=round(item.drop, 9)) for item in accuracy.classes

@@ -12,6 +12,7 @@ from coral_action.report.fit import Block
 from coral_action.report.groups import on_cpu
 from coral_action.report.model import AccuracyData, ModelReport
 from coral_action.report.sections import DataSetData
+from coral_action.report.snippets import snippets_of
 
 _ROWS = 20  # of a table; what is beyond is counted and stands in the HTML report
 _FINDINGS = 20
@@ -297,6 +298,13 @@ def _files(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
             yield f"<br>{code(path)}"
 
 
+def _snippets(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
+    for snippet in snippets_of(model):
+        yield f"<details><summary>{snippet.title}</summary>"
+        yield from ("", f"```{snippet.language}", snippet.text.rstrip(), "```", "", "</details>")
+        yield ""
+
+
 def _reproduce(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
     if model.reproduce:
         yield f"**Again on your machine:** {code_line(model.reproduce)}"
@@ -323,6 +331,7 @@ _SECTIONS: tuple[Section, ...] = (
     ("memory", _memory),
     ("quantization", _calibrators),
     ("data", _data),
+    ("code for boards", _snippets),
     ("how to repeat it", _reproduce),
     ("files and hashes", _files),
 )

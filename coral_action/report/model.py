@@ -199,7 +199,7 @@ class AccuracyData(_Data):
     kernels: str
     metrics: list[MetricData]
     reference: str = "float"
-    labels: list[str] = Field(default_factory=list)
+    labels: list[str] | None = None
     flips: FlipsData | None = None
     classes: list[ClassLossData] = Field(default_factory=list)
     confusion: ConfusionData | None = None

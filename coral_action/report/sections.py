@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, NonNegativeInt
 
 from coral_action.report.base import Data, Fraction, Picture
@@ -88,7 +90,8 @@ class ImageData(Data):
     """How an input is made from an image: (pixel - mean) / std, by channel in order of `color`."""
 
     input: str
-    color: str
+    color: Literal["gray", "rgb", "bgr"]
+    filter: Literal["nearest", "bilinear", "bicubic", "area"] = "bilinear"  # that resizes it
     mean: list[float]
     std: list[float]
 
