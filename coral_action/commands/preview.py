@@ -51,8 +51,6 @@ def preview(
     """Write a contact sheet (PNG) of preprocessed samples: see what the model sees.
 
     Values are turned back into pixels for display; the sheet says how.
-
-    Example: coral-quantize preview --config coral.yml
     """
     from coral_action.config import load_config
     from coral_action.config.paths import PathRules

@@ -81,7 +81,7 @@ def test_every_command_has_an_example_in_its_help() -> None:
     for name in COMMANDS:
         found = cli.get_command(context, name)
         assert found is not None
-        helps = [found.help or ""]
+        helps = [f"{found.help} {found.epilog}"]
         if isinstance(found, click.Group):
             helps = [sub.help or "" for sub in found.commands.values()]
         assert all("Example" in text for text in helps), name
