@@ -5,7 +5,8 @@ Whoever opens samples reads strangers' files: only child processes do (`isolatio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from coral_action.config.data_schema import (
     CalibrationConfig,
@@ -50,6 +51,7 @@ __all__ = [
     "normalization_of",
     "open_samples",
     "read_labels_file",
+    "requested_samples",
 ]
 
 
@@ -95,6 +97,29 @@ def open_samples(
     except DataError as error:
         raise DataError(f"{section}: {error.message}", hint=error.hint) from error
     return Samples(source, specs, chosen, _profile(section, config, preprocess, specs))
+
+
+def requested_samples(
+    request: Mapping[str, Any],
+    section: Literal["calibration", "evaluation"],
+    specs: Sequence[InputSpec],
+) -> Samples:
+    """The samples that a request to a child process names; errors as of `open_samples`.
+
+    Args:
+        request: `calibration` or `evaluation`, `preprocess`, `paths` and `allow_custom_code`, as
+            plain data.
+        section: which of both.
+        specs: the model's inputs.
+    """
+    kind = CalibrationConfig if section == "calibration" else EvaluationConfig
+    return open_samples(
+        kind.model_validate(request[section]),
+        PreprocessConfig.model_validate(request["preprocess"]),
+        PathRules.from_json(request["paths"]),
+        specs,
+        allow_custom_code=request["allow_custom_code"] is True,
+    )
 
 
 def normalization_of(
