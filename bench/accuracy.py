@@ -13,10 +13,8 @@ Usage: python bench/accuracy.py [--cases FOLDER] [--only NAME ...]
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -25,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import machine
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
@@ -122,7 +121,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--edge-python", default=sys.executable, help="has ai-edge-quantizer")
     options = parser.parse_args()
-    print(f"{platform.processor()} {os.cpu_count()} cores, {datetime.date.today()}")
+    print(machine())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for case in cases(folder, options.cases):

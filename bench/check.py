@@ -7,9 +7,6 @@ Without a model it makes one: 100 convolutions of 1x1 with 4 MB of weights.
 from __future__ import annotations
 
 import argparse
-import datetime
-import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -19,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from machine import machine
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
@@ -47,22 +45,12 @@ def main() -> None:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         size = model.stat().st_size
     work = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    load = os.getloadavg()[0]
-    print(f"{datetime.date.today()}  {_processor()}, {os.cpu_count()} cores, load {load:.1f}")
+    print(machine())
     print(
         f"check on {size / 1e6:.1f} MB: median {statistics.median(seconds):.3f} s, "
         f"best {min(seconds):.3f} s, worst {max(seconds):.3f} s of {options.runs} runs; "
         f"processor time {work / options.runs:.3f} s a run"
     )
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def four_megabytes() -> bytes:

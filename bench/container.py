@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from main_job import machine
+from machine import machine
 
 PROJECT = Path(__file__).resolve().parent.parent
 CHECKED = "coral-output/digits_keras_int8.tflite"

@@ -9,11 +9,9 @@ of many rounds counts: the one least disturbed by others on the machine.
 from __future__ import annotations
 
 import argparse
-import datetime
 import io
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -22,6 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from machine import machine
 
 SIZE = 224
 ROUNDS = 3
@@ -267,16 +267,6 @@ def memory(folder: Path, counts: tuple[int, int]) -> None:
         peaks.append(measure("read_ours_with_statistics", folder, count, 0)["peak_mib"])
         print(f"  {count:6} images {peaks[-1]:8.1f} MiB")
     print(f"  difference {100 * (peaks[1] / peaks[0] - 1):+.1f} %")
-
-
-def machine() -> str:
-    """The processor, the number of cores and the date."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        model = names[0].split(":")[1].strip() if names else model
-    return f"{model}, {os.cpu_count()} cores, {datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
 
 
 def main() -> None:

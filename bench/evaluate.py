@@ -12,10 +12,8 @@ takes as long as its processor time divided by the cores that it uses.
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -23,6 +21,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from machine import machine
 
 PROJECT = Path(__file__).resolve().parent.parent
 CONFIG = """version: 1
@@ -55,18 +55,6 @@ model.layers[-1].set_weights([kernel * scale, (bias - scores.mean(axis=0)) * sca
 keras.Model(model.input, keras.layers.Softmax()(model.output)).save("model.keras")
 """
 SIZE = (500, 375)  # about what ImageNet's photographs have
-
-
-def machine() -> str:
-    """Processor, cores and date, for whoever quotes the figures."""
-    info = Path("/proc/cpuinfo")
-    names = [
-        line.split(":", 1)[1].strip()
-        for line in (info.read_text().splitlines() if info.exists() else [])
-        if line.startswith("model name")
-    ]
-    load = os.getloadavg()[0]
-    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores, load {load:.1f}"
 
 
 def prepare(folder: Path, samples: int) -> None:
@@ -172,7 +160,7 @@ def main() -> None:
             note(times, "ours", wall, result["seconds"], processor)
         same = predictions(folder) == [model["chosen"] for model in models]
         spread = len(set(models[0]["chosen"]))
-    print(f"{machine()}, Python {platform.python_version()}, {datetime.date.today()}")
+    print(machine())
     print(f"{arguments.samples} images, float and int8, medians of {arguments.runs} runs")
     for what, pair in times.items():
         before, after = (statistics.median(pair[who]) for who in ("plain", "ours"))

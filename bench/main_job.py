@@ -6,10 +6,7 @@ Usage: python bench/main_job.py [--runs N]
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -17,20 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from machine import machine
+
 PROJECT = Path(__file__).resolve().parent.parent
-
-
-def machine() -> str:
-    """Processor, cores and date, for whoever quotes the figures."""
-    info = Path("/proc/cpuinfo")
-    names = [
-        line.split(":", 1)[1].strip()
-        for line in (info.read_text().splitlines() if info.exists() else [])
-        if line.startswith("model name")
-    ]
-    name = names[0] if names else platform.processor()
-    python = f"Python {platform.python_version()}"
-    return f"{name}, {os.cpu_count()} cores, {python}, {datetime.date.today()}"
 
 
 def main() -> None:

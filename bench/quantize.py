@@ -10,9 +10,7 @@ Usage: python bench/quantize.py [--runs N] [--samples N ...]
 from __future__ import annotations
 
 import argparse
-import datetime
 import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -22,6 +20,8 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from machine import machine
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -221,22 +221,6 @@ def python(*words: str) -> str:
     return subprocess.run(
         [sys.executable, *words], check=True, capture_output=True, text=True, env=environment
     ).stdout.strip()
-
-
-def machine() -> str:
-    """Processor, cores, load and date, for whoever quotes the figures."""
-    info = Path("/proc/cpuinfo")
-    names = [
-        line.split(":", 1)[1].strip()
-        for line in (info.read_text().splitlines() if info.exists() else [])
-        if line.startswith("model name")
-    ]
-    name = names[0] if names else platform.processor()
-    load = os.getloadavg()[0]
-    return (
-        f"{name}, {os.cpu_count()} cores, load {load:.1f} before the start, "
-        f"Python {platform.python_version()}, {datetime.date.today()}"
-    )
 
 
 if __name__ == "__main__":

@@ -6,13 +6,12 @@ python bench/report.py [--models 40] [--operators 300] [--runs 5]
 from __future__ import annotations
 
 import argparse
-import datetime
-import os
-import platform
 import statistics
 import sys
 import time
 from pathlib import Path
+
+from machine import machine
 
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT), str(PROJECT / "tests" / "report")]
@@ -24,15 +23,6 @@ from coral_action.report.formats import FORMATS, render_json, renderer  # noqa: 
 from coral_action.report.model import Report  # noqa: E402
 
 
-def cpu_model() -> str:
-    """The processor's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), "?")
-
-
 def main() -> None:
     """Print a table: format, median and worst of the runs, median of processor time, bytes."""
     parser = argparse.ArgumentParser()
@@ -40,8 +30,7 @@ def main() -> None:
     parser.add_argument("--operators", type=int, default=300)
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
-    print(f"{datetime.date.today()}  {cpu_model()}, {os.cpu_count()} cores  ", end="")
-    print(f"Python {platform.python_version()}")
+    print(machine())
     report = samples.large(options.models, options.operators)
     report = with_baseline(report, report)
     print(f"{options.models} models of {options.operators} operators, {options.runs} runs")

@@ -28,7 +28,6 @@ from coral_action.github.checks import Conclusion
 from coral_action.github.context import Context
 from coral_action.github.gates import gates_of
 from coral_action.github.inputs import ActionInputs
-from coral_action.github.notices import Notice, notices_of
 from coral_action.github.outputs import outputs_of
 from coral_action.github.publish import Publisher
 from coral_action.github.rendering import SUMMARY_BYTES, Rendering, compared
@@ -39,6 +38,7 @@ from coral_action.pipeline import RunOptions, models_at_once, run
 from coral_action.progress import LineProgress
 from coral_action.report.files import write_report
 from coral_action.report.model import Report
+from coral_action.report.notices import Notice, notices_of
 
 
 def main(environment: Mapping[str, str] | None = None) -> int:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import click
 
-from coral_action import __version__
 from coral_action.console import Settings, describe, echo
 from coral_action.errors import EXIT_USAGE, CoralQuantizeError
 
@@ -19,6 +18,7 @@ COMMANDS = (
     "comment",
     "compile",
     "compiler",
+    "completion",
     "diagnose",
     "init",
     "inspect",
@@ -50,8 +50,23 @@ class LazyGroup(click.Group):
         return found if isinstance(found, click.Command) else None
 
 
+def _show_version(ctx: click.Context, *, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from coral_action.version_text import version_text
+
+        click.echo(version_text())
+        ctx.exit()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="coral-quantize")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, option, wanted: _show_version(ctx, wanted=wanted),
+    help="Show the versions of this program and of all that shapes its results.",
+)
 @click.option("--debug", is_flag=True, help="Show tracebacks and the output of child processes.")
 def cli(debug: bool) -> None:
     """Quantize TensorFlow models for the Coral Edge TPU, and explain the result.

@@ -65,6 +65,8 @@ def run(
             item.error = fetched.error_of(item.config)
         with _kept(runs, options):
             _make_all(runs, options, progress)
+            for item in runs:
+                item.finish()
         return _report(config, options, runs)
 
 

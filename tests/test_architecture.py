@@ -40,18 +40,18 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"file_index"}),
     frozenset({"loading", "data"}),
     frozenset({"starter"}),
-    frozenset({"quantization", "edgetpu", "evaluation"}),
+    frozenset({"quantization", "edgetpu", "evaluation", "metadata"}),
     frozenset({"stage_keys"}),
     frozenset({"kept_stages"}),
-    frozenset({"report"}),
+    frozenset({"report", "finishing"}),
     frozenset({"sharding"}),
     frozenset({"model_run"}),
     frozenset({"pipeline", "github", "scale"}),
-    frozenset({"console"}),
+    frozenset({"console", "version_text"}),
     frozenset({"commands", "action"}),
     frozenset({"cli"}),
 )
-STAGES = ("loading", "data", "quantization", "edgetpu", "evaluation")
+STAGES = ("loading", "data", "quantization", "edgetpu", "evaluation", "metadata")
 
 
 def imports(path: Path) -> set[str]:

@@ -99,6 +99,7 @@ def _jobs(context: click.Context, parameter: click.Parameter, value: str) -> int
     is_flag=True,
     help="On pull_request_target and workflow_run, load models of a stranger's pull request.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, for machines.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 @click.pass_obj
 def run(
@@ -118,6 +119,7 @@ def run(
     baseline: Path | None,
     allow_custom_code: bool,
     allow_untrusted_checkout: bool,
+    as_json: bool,
     quiet: bool,
 ) -> int:
     """Quantize the models of a coral.yml, compile and evaluate them, and write a report.
@@ -138,6 +140,7 @@ def run(
     from coral_action.pipeline import run as run_pipeline
     from coral_action.report.baseline import with_baseline
     from coral_action.report.files import write_report
+    from coral_action.report.formats import render_json
     from coral_action.report.model import Report
     from coral_action.report.terminal import print_report
     from coral_action.scale import carry_over, find_changes, unchanged
@@ -174,7 +177,9 @@ def run(
     write_report(report, output)
     for name, error in errors.items():
         click.echo(describe(error, debug=settings.debug, name=name), err=True)
-    if not quiet:
+    if as_json:
+        click.echo(render_json(report), nl=False)
+    elif not quiet:
         print_report(report, Console())
         click.echo(f"report: {output / 'report.html'}, {output / 'report.md'}")
     return interruption.exit_code or report.exit_code

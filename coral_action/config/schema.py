@@ -17,6 +17,7 @@ from coral_action.config.data_schema import CalibrationConfig, EvaluationConfig,
 from coral_action.config.download_schema import Downloads
 from coral_action.config.edge_tpu_schema import EdgeTpuConfig
 from coral_action.config.limits_schema import LimitsConfig
+from coral_action.config.metadata_schema import MetadataConfig, short_form
 from coral_action.config.quantization_schema import QuantizationConfig, Ranges
 from coral_action.config.section import Section
 
@@ -73,6 +74,10 @@ class ModelConfig(Section):
     evaluation: EvaluationConfig | None = None
     edge_tpu: EdgeTpuConfig = Field(default_factory=EdgeTpuConfig)
     limits: LimitsConfig = Field(default_factory=LimitsConfig)
+    metadata: Annotated[
+        MetadataConfig,
+        BeforeValidator(short_form, json_schema_input_type=bool | MetadataConfig),
+    ] = Field(default_factory=MetadataConfig)
 
     @model_validator(mode="after")
     def _interface_fits(self) -> Self:

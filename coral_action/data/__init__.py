@@ -5,7 +5,8 @@ Whoever opens samples reads strangers' files: only child processes do (`isolatio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from coral_action.config.data_schema import (
     CalibrationConfig,
@@ -16,8 +17,8 @@ from coral_action.config.data_schema import (
 from coral_action.config.paths import PathRules
 from coral_action.data.diagnosis import compare, diagnose
 from coral_action.data.fingerprint import fingerprint, runs_custom_code
-from coral_action.data.labels import class_names
-from coral_action.data.preprocess import profile_of
+from coral_action.data.labels import class_names, read_labels_file
+from coral_action.data.preprocess import ImagePreprocessor, Normalization, profile_of
 from coral_action.data.samples import (
     BadFile,
     InputProfile,
@@ -37,6 +38,7 @@ __all__ = [
     "BadFile",
     "InputProfile",
     "Label",
+    "Normalization",
     "Profile",
     "Sample",
     "SampleStatistics",
@@ -48,7 +50,10 @@ __all__ = [
     "diagnose",
     "fingerprint",
     "merged",
+    "normalization_of",
     "open_samples",
+    "read_labels_file",
+    "requested_samples",
     "runs_custom_code",
 ]
 
@@ -95,6 +100,40 @@ def open_samples(
     except DataError as error:
         raise DataError(f"{section}: {error.message}", hint=error.hint) from error
     return Samples(source, specs, chosen, _profile(section, config, preprocess, specs))
+
+
+def requested_samples(
+    request: Mapping[str, Any],
+    section: Literal["calibration", "evaluation"],
+    specs: Sequence[InputSpec],
+) -> Samples:
+    """The samples that a request to a child process names; errors as of `open_samples`.
+
+    Args:
+        request: `calibration` or `evaluation`, `preprocess`, `paths` and `allow_custom_code`, as
+            plain data.
+        section: which of both.
+        specs: the model's inputs.
+    """
+    kind = CalibrationConfig if section == "calibration" else EvaluationConfig
+    return open_samples(
+        kind.model_validate(request[section]),
+        PreprocessConfig.model_validate(request["preprocess"]),
+        PathRules.from_json(request["paths"]),
+        specs,
+        allow_custom_code=request["allow_custom_code"] is True,
+    )
+
+
+def normalization_of(
+    preprocess: PreprocessConfig, spec: InputSpec
+) -> tuple[Normalization | None, bool]:
+    """How an input is made from images, and whether coral.yml says so; None if it takes none."""
+    try:
+        found = ImagePreprocessor(preprocess, spec).normalization
+    except DataError:
+        return None, False
+    return found, profile_of(preprocess, spec, from_images=True).scaling_declared
 
 
 def _profile(

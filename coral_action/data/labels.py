@@ -15,6 +15,7 @@ from coral_action.errors import DataError
 
 _HEADERS = ({"file", "filename", "image", "path", "name"}, {"label", "class", "category"})
 # "12  house finch": the number that Coral's and TensorFlow's label files put first.
+_MOST_CLASSES = 100_000
 _NUMBERED = re.compile(r"(\d+)[\s:]+(\S.*)")
 
 
@@ -44,6 +45,18 @@ def class_names(config: DataSection, rules: PathRules) -> dict[int, str]:
     if listed is None or listed == "folders":
         return {}
     return {number: name for name, number in read_class_names(rules.resolve(listed)).items()}
+
+
+def read_labels_file(path: Path) -> list[str]:
+    """Class names in order, "???" for numbers that have none, as in published label files.
+
+    Raises:
+        DataError: as `read_class_names`, or if there are too many.
+    """
+    names = {number: name for name, number in read_class_names(path).items()}
+    if max(names) >= _MOST_CLASSES:
+        raise DataError(f"{printable(path.name)}: class {max(names)} is too large a number")
+    return [names.get(number, "???") for number in range(max(names) + 1)]
 
 
 def read_class_names(path: Path) -> dict[str, int]:

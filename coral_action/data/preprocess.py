@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,16 @@ _PILLOW_FILTER = {
     "bicubic": Image.Resampling.BICUBIC,
     "area": Image.Resampling.BOX,
 }
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """(pixel - mean) / std of pixels from 0 to 255, by channel in the order of `color`."""
+
+    color: str  # gray, rgb or bgr
+    filter: str  # that resizes: nearest, bilinear, bicubic or area
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 class ImagePreprocessor:
@@ -60,6 +71,15 @@ class ImagePreprocessor:
         self._fill = _per_channel(fill, (0.0,), channels, "resize.fill")
         # One row of the input: numpy is slow where the last axis, the channels, is short.
         self._mean_row, self._std_row = np.tile(self._mean, width), np.tile(self._std, width)
+
+    @property
+    def normalization(self) -> Normalization:
+        """How pixels become values, as (pixel - mean) / std."""
+        mean, std = (
+            tuple(float(value) for value in np.atleast_1d(values / self._scale))
+            for values in (self._mean, self._std)
+        )
+        return Normalization(self._color, self._resize.filter, mean, std)
 
     def __call__(self, image: Image.Image) -> Array:
         """The image, of 8 bits a channel, as float32 of shape (height, width, channels)."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coral_action.config.paths import PathRules
-from coral_action.evaluation.flips import class_losses, confusion, flips
+from coral_action.evaluation.flips import all_labels, class_losses, confusion, flips
 from coral_action.evaluation.gather import Gathered, gather, join
 from coral_action.evaluation.noticed import is_structural, notice
 from coral_action.evaluation.plan import kinds
@@ -149,6 +149,7 @@ def score(scoring: Scoring, gathered: Gathered) -> Accuracy:
         classes=class_losses(columns, names),
         confusion=confusion(columns, names),
         outputs=output_errors(columns, scoring.outputs),
+        labels=all_labels(names),
         kernel_check=kernel_check(columns, gathered.kernels, "xnnpack"),
         reference_check=reference_check(columns, options.reference, agrees is not None),
     )

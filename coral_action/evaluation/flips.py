@@ -81,6 +81,12 @@ def class_name(number: int, names: dict[int, str]) -> str:
     return names.get(number, str(number))
 
 
+def all_labels(names: dict[int, str]) -> tuple[str, ...]:
+    """Class names in order; none unless every number up to the largest has one."""
+    ordered = sorted(names)
+    return tuple(names[i] for i in ordered) if ordered == list(range(len(names))) else ()
+
+
 def class_losses(columns: Columns, names: dict[int, str]) -> tuple[ClassLoss, ...]:
     """Recall of each labelled class with both models: those that lost most first, at most 100."""
     known = _labels_and_choices(columns)

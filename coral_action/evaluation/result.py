@@ -159,6 +159,7 @@ class Accuracy:
     reference_check: ReferenceCheck | None = None
     structural: bool = False
     findings: tuple[Finding, ...] = ()
+    labels: tuple[str, ...] = ()  # names of all classes in order, where they are known
     statistics: SampleStatistics | None = None  # of the samples, as the models were fed
 
     def to_json(self) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from coral_action.config.data_schema import EvaluationConfig, PreprocessConfig
+from coral_action.config.data_schema import EvaluationConfig
 from coral_action.config.paths import PathRules
-from coral_action.data import Sample, Samples, SampleStatistics, class_names, open_samples
+from coral_action.data import Sample, Samples, SampleStatistics, class_names, requested_samples
 from coral_action.errors import DataError, UsageError
 from coral_action.evaluation.boxes import read_boxes
 from coral_action.evaluation.columns import Columns
@@ -29,13 +29,8 @@ from coral_action.tflite import TfliteModel, read_model
 
 def open_evaluation(request: dict[str, Any]) -> Samples:
     """The evaluation data that a request names: all of it, or one part `request["part"]`."""
-    samples = open_samples(
-        EvaluationConfig.model_validate(request["evaluation"]),
-        PreprocessConfig.model_validate(request["preprocess"]),
-        PathRules.from_json(request["paths"]),
-        _real_valued(FloatModel.from_json(request["model"])),
-        allow_custom_code=request["allow_custom_code"] is True,
-    )
+    model = FloatModel.from_json(request["model"])
+    samples = requested_samples(request, "evaluation", _real_valued(model))
     return samples if request["part"] is None else samples.shard(*request["part"])
 
 

@@ -9,9 +9,9 @@ from coral_action.github import digest
 from coral_action.github.api import GitHubApi
 from coral_action.github.context import Context
 from coral_action.github.faults import ApiError
-from coral_action.github.notices import Notice
 from coral_action.github.rendering import Rendering
 from coral_action.report import text
+from coral_action.report.notices import Notice
 
 Conclusion = Literal["success", "failure", "neutral"]
 _BATCH = 50  # annotations that one request takes

@@ -20,13 +20,13 @@ from coral_action.github.comment_body import Section
 from coral_action.github.context import Context, PullRequest
 from coral_action.github.faults import ApiError, Reason
 from coral_action.github.inputs import ActionInputs
-from coral_action.github.notices import Notice
 from coral_action.github.outputs import made_files
 from coral_action.github.pulls import find_pull_request
 from coral_action.github.release import ReleaseWriter
 from coral_action.github.release_notes import report_copy
 from coral_action.github.rendering import Rendering
 from coral_action.report.model import Report
+from coral_action.report.notices import Notice
 
 Say = Callable[[str], None]
 

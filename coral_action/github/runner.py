@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TextIO
 
 from coral_action.errors import UsageError
-from coral_action.github.notices import Notice
 from coral_action.report.foreign import LINE_CHARACTERS, harmless, shown, without_command
+from coral_action.report.notices import Notice
 
 _ANNOTATIONS = 10  # of each level, of one step: the runner drops the rest
 _MESSAGE_CHARACTERS = 4_000  # of 4,096

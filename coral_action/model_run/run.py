@@ -26,6 +26,7 @@ from coral_action.edgetpu import (
 from coral_action.errors import CoralQuantizeError, StageCrashError
 from coral_action.evaluation import Accuracy
 from coral_action.findings import Finding
+from coral_action.finishing import embed_metadata, labelling_of, write_labels
 from coral_action.kept_stages import KeptStages
 from coral_action.loading import FloatModel, load_model
 from coral_action.model_run.evaluation import accuracy_of, measure_shard
@@ -46,7 +47,9 @@ from coral_action.report.build import (
     docker_line,
     edge_tpu_data,
     finding_data,
+    interface_data,
     layer_data,
+    measured_again,
     placement_data,
     quantization_data,
 )
@@ -219,6 +222,31 @@ class ModelRun:
         self.sections["sizes"] = self.sections["sizes"].model_copy(update={"edgetpu_bytes": size})
         placement = placement_of(self._made(), compiled, target_of(self.config.edge_tpu))
         self._place(placement, compiled)
+
+    def finish(self) -> None:
+        """Labels and metadata into the files that were made, when nothing reads them any more."""
+        labels = self.int8_path.with_name(f"{self.config.name}_labels.txt")
+        labels.unlink(missing_ok=True)  # an earlier run's
+        if self.error is not None or self.int8 is None:
+            return
+        with self.errors_kept():
+            accuracy = self.sections.get("accuracy")
+            known = (accuracy and accuracy.labels) or ()
+            labelling = labelling_of(self.config, self.options.paths, self.int8, known)
+            self.sections["interface"] = interface_data(self.int8, labelling.images)
+            if write_labels(labels, labelling):
+                self._add_file("labels", labels)
+            if self.config.metadata.embed:
+                compiled = self._compiled_path()
+                files = (self.int8_path, compiled)
+                self.findings += embed_metadata(self.config.name, self.int8, labelling, *files)
+                self.sections["sizes"] = measured_again(self.sections["sizes"], *files)
+
+    def _compiled_path(self) -> Path | None:
+        """The one compiled file; None if there is none, or several segments."""
+        name = Path(self.files.get("edgetpu", "")).name
+        path = self.int8_path.with_name(f"{self.int8_path.stem}_edgetpu.tflite")
+        return path if name == path.name else None
 
     def _add_file(self, kind: str, path: Path) -> None:
         """Note a file that was made, named as the user named the output folder."""

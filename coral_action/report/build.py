@@ -6,9 +6,10 @@ import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from coral_action.data import SampleStatistics
+from coral_action.data import Normalization, SampleStatistics
 from coral_action.edgetpu import Compiled, Cost, Placement
 from coral_action.evaluation import Accuracy
 from coral_action.findings import Finding
@@ -26,6 +27,7 @@ from coral_action.report.model import (
     PlacementData,
     QuantizationData,
     ReferenceCheckData,
+    SizeData,
 )
 from coral_action.report.sections import (
     ChannelData,
@@ -33,11 +35,14 @@ from coral_action.report.sections import (
     DataSetData,
     EdgeTpuData,
     Histogram,
+    ImageData,
+    InterfaceData,
     LayerData,
     TensorBytes,
+    TensorData,
     TriedCalibrator,
 )
-from coral_action.tflite import TfliteModel
+from coral_action.tflite import DETECTIONS, TfliteModel
 
 # The hash covers all of them; the names of so many are enough to recognize a set by.
 MAX_LISTED_FILES = 200
@@ -133,6 +138,35 @@ def channel_names(facts: Mapping[str, Any]) -> Sequence[str]:
     return ["all values"] if count == 1 else [f"channel {number}" for number in range(count)]
 
 
+def interface_data(model: TfliteModel, images: Mapping[str, Normalization]) -> InterfaceData:
+    """What the int8 model takes and gives, and how images are made into it."""
+
+    def tensors(names: Mapping[str, int]) -> list[TensorData]:
+        held = {name: model.tensors[index] for name, index in names.items()}
+        return [
+            TensorData(
+                name=name,
+                shape=list(tensor.shape),
+                dtype=tensor.dtype or tensor.type,
+                scale=tensor.scales[0] if tensor.scales else None,
+                zero_point=tensor.zero_points[0] if tensor.zero_points else None,
+            )
+            for name, tensor in held.items()
+        ]
+
+    return InterfaceData(
+        inputs=tensors(model.input_names()),
+        outputs=tensors(model.output_names()),
+        images=[
+            ImageData.model_validate({"input": name, **asdict(image)})
+            for name, image in images.items()
+        ],
+        detector=any(
+            op.name == DETECTIONS and op.outputs == model.outputs for op in model.operators
+        ),
+    )
+
+
 def edge_tpu_data(cost: Cost, compiled: Compiled | None) -> EdgeTpuData:
     """What it asks of the chip: the compiler's figures where there are some."""
     said = compiled.said if compiled else None
@@ -158,6 +192,14 @@ def edge_tpu_data(cost: Cost, compiled: Compiled | None) -> EdgeTpuData:
             )
         ],
     )
+
+
+def measured_again(sizes: SizeData, int8: Path, compiled: Path | None) -> SizeData:
+    """The sizes of files that have grown since."""
+    changed = {"int8_bytes": int8.stat().st_size}
+    if compiled is not None:
+        changed["edgetpu_bytes"] = compiled.stat().st_size
+    return sizes.model_copy(update=changed)
 
 
 def placement_data(placement: Placement, model: TfliteModel | None = None) -> PlacementData:
@@ -223,6 +265,7 @@ def accuracy_data(accuracy: Accuracy) -> AccuracyData:
             for metric in accuracy.metrics
         ],
         reference=accuracy.reference,
+        labels=list(accuracy.labels) or None,
         flips=accuracy.flips and FlipsData(**asdict(accuracy.flips)),
         classes=[
             ClassLossData(**asdict(item), drop=round(item.drop, 9)) for item in accuracy.classes

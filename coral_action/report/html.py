@@ -19,6 +19,7 @@ from coral_action.report.foreign import message, prose
 from coral_action.report.graph import svg
 from coral_action.report.groups import on_cpu
 from coral_action.report.model import ModelReport, Report
+from coral_action.report.snippets import snippets_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -50,6 +51,7 @@ def render(report: Report) -> str:
             histogram=histogram,
             on_cpu=on_cpu,
             gates=gates,
+            snippets_of=snippets_of,
             style=_markup(_asset("report.css")),
             script=_markup(script),
             script_hash=_markup(digest),
@@ -103,6 +105,7 @@ def _environment() -> Environment:
     )
     environment.filters["picture"] = _markup
     environment.filters["prose"] = _prose
+    environment.filters["lines"] = _lines
     return environment
 
 
@@ -119,6 +122,13 @@ def _prose(value: str) -> Any:
         Markup("<code>{}</code>").format(piece) if is_code else piece
         for is_code, piece in prose(value)
     )
+
+
+def _lines(value: str) -> Any:
+    """Text of ours that keeps its lines."""
+    from markupsafe import escape
+
+    return escape(value)
 
 
 def _markup(value: str) -> Any:

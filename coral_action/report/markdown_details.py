@@ -13,6 +13,7 @@ from coral_action.report.fit import Block
 from coral_action.report.groups import on_cpu
 from coral_action.report.model import AccuracyData, ModelReport
 from coral_action.report.sections import DataSetData
+from coral_action.report.snippets import snippets_of
 
 _ROWS = 20  # of a table; what is beyond is counted and stands in the HTML report
 _FINDINGS = 20
@@ -295,9 +296,17 @@ def _files(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
     if source.sha256:
         words += f", SHA-256 {code_line(source.sha256)}"
     yield words
-    for path in (model.files.int8, model.files.edgetpu, model.files.edgetpu_log):
+    made = model.files
+    for path in (made.int8, made.edgetpu, made.edgetpu_log, made.labels):
         if path:
             yield f"<br>{code(path)}"
+
+
+def _snippets(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
+    for snippet in snippets_of(model):
+        yield f"<details><summary>{snippet.title}</summary>"
+        yield from ("", f"```{snippet.language}", snippet.text.rstrip(), "```", "", "</details>")
+        yield ""
 
 
 def _reproduce(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
@@ -326,6 +335,7 @@ _SECTIONS: tuple[Section, ...] = (
     ("memory", _memory),
     ("quantization", _calibrators),
     ("data", _data),
+    ("code for boards", _snippets),
     ("how to repeat it", _reproduce),
     ("files and hashes", _files),
 )

@@ -15,7 +15,13 @@ from coral_action.report.base import Data as _Data
 from coral_action.report.base import Fraction, Picture
 from coral_action.report.comparison import Comparison
 from coral_action.report.gates import GatesData
-from coral_action.report.sections import DataSetData, EdgeTpuData, LayerData, TriedCalibrator
+from coral_action.report.sections import (
+    DataSetData,
+    EdgeTpuData,
+    InterfaceData,
+    LayerData,
+    TriedCalibrator,
+)
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -186,6 +192,7 @@ class ReferenceCheckData(_Data):
 class AccuracyData(_Data):
     """Float against int8 on the evaluation data.
 
+    `labels` has the names of all classes in order, where they are known.
     `agreement` is absent where outputs are no classes. `classes` has those that lost most first.
     """
 
@@ -194,6 +201,7 @@ class AccuracyData(_Data):
     kernels: str
     metrics: list[MetricData]
     reference: str = "float"
+    labels: list[str] | None = None
     flips: FlipsData | None = None
     classes: list[ClassLossData] = Field(default_factory=list)
     confusion: ConfusionData | None = None
@@ -237,6 +245,7 @@ class FileData(_Data):
     int8: str | None = None
     edgetpu: str | None = None
     edgetpu_log: str | None = None
+    labels: str | None = None  # class names, one a line
 
 
 class ShardData(_Data):
@@ -286,6 +295,7 @@ class ModelReport(_Data):
     layers: list[LayerData] = Field(default_factory=list)  # those that lose most first
     calibration: DataSetData | None = None
     evaluation_data: DataSetData | None = None
+    interface: InterfaceData | None = None
     reproduce: str | None = None  # one command line that does it again
     config_sha256: str | None = None  # of the model's part of coral.yml
     shard: ShardData | None = None

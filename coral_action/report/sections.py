@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, NonNegativeInt
 
 from coral_action.report.base import Data, Fraction, Picture
@@ -72,6 +74,35 @@ class LayerData(Data):
     sqnr_db: float | None = None
     activations: Histogram | None = None
     weights: Histogram | None = None
+
+
+class TensorData(Data):
+    """An input or output of the int8 model: real = scale * (stored - zero_point)."""
+
+    name: str
+    shape: list[int]
+    dtype: str
+    scale: float | None = None
+    zero_point: int | None = None
+
+
+class ImageData(Data):
+    """How an input is made from an image: (pixel - mean) / std, by channel in order of `color`."""
+
+    input: str
+    color: Literal["gray", "rgb", "bgr"]
+    filter: Literal["nearest", "bilinear", "bicubic", "area"] = "bilinear"  # that resizes it
+    mean: list[float]
+    std: list[float]
+
+
+class InterfaceData(Data):
+    """What the int8 model takes and gives; `detector` if it ends with detections."""
+
+    inputs: list[TensorData]
+    outputs: list[TensorData]
+    images: list[ImageData] = Field(default_factory=list)
+    detector: bool = False
 
 
 class DataFile(Data):

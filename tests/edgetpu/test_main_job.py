@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flatbuffers.number_types import Float32Flags
 from harness import Command, Finished
 
 from edgetpu.conftest import StandIn
+from tests.metadata.published_schema import metadata_of, packed_files, tensors_of
 
 MODEL = {
     "name": "digits",
@@ -107,3 +109,42 @@ def test_group_is_compiled_together(
     together = [w for w in compiler.runs if any("one_int8" in word for word in w)]
     assert len(together) == 1
     assert any("two_int8" in word for word in together[0])
+
+
+def test_compiled_files_carry_metadata_and_are_read_as_before(
+    command: Command, project: Path, stand_in: Callable[..., StandIn], tmp_path: Path
+) -> None:
+    (project / "names.txt").write_text("".join(f"digit {i}\n" for i in range(10)))
+    compiler = stand_in()
+    words = ("--compiler", compiler.path)
+    _, (bare,) = run(command, project, [{**MODEL, "metadata": False}], *words)
+    before = {kind: (project / bare["files"][kind]).read_bytes() for kind in ("int8", "edgetpu")}
+    assert all(metadata_of(content) is None for content in before.values())
+    finished, (model,) = run(
+        command, project, [{**MODEL, "metadata": {"labels": "names.txt"}}], *words
+    )
+    assert finished.code == 0, finished.stderr
+    for kind, content in list(before.items()):
+        path = project / model["files"][kind]
+        after = path.read_bytes()
+        start = after.rindex(b"TFL3") - 4
+        before[kind], again = after[start : start + len(content)], content
+        assert metadata_of(before[kind]) is None
+        if kind == "int8":  # a compiled file has a token of its own for every run
+            assert before[kind] == again
+        assert packed_files(after)["labels.txt"].splitlines()[3] == "digit 3"
+        assert model["sizes"][f"{kind}_bytes"] == len(after) > len(content)
+        metadata = metadata_of(after)
+        assert metadata is not None
+        (unit,) = tensors_of(metadata)[0][0].children(4)
+        assert unit.child(1).array(0, Float32Flags) == [127.5]
+    labels = project / model["files"]["labels"]
+    assert labels.name == "digits_labels.txt"
+    assert labels.read_text().splitlines() == [f"digit {i}" for i in range(10)]
+    said = []
+    for content in (before["edgetpu"], (project / model["files"]["edgetpu"]).read_bytes()):
+        (tmp_path / "x_edgetpu.tflite").write_bytes(content)
+        said.append(command("inspect", tmp_path / "x_edgetpu.tflite", "--json"))
+    first, second = (json.loads(item.stdout) for item in said)
+    assert first.pop("size_bytes") < second.pop("size_bytes")
+    assert first == second

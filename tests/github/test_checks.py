@@ -19,9 +19,9 @@ from coral_action.github.baseline import find_baseline
 from coral_action.github.checks import check_name, publish_check
 from coral_action.github.context import PullRequest
 from coral_action.github.faults import ApiError, Reason
-from coral_action.github.notices import Notice
 from coral_action.github.rendering import Rendering
 from coral_action.report.model import Report
+from coral_action.report.notices import Notice
 
 from .conversation import CONTEXT
 from .reports import a_model, a_report

@@ -20,12 +20,12 @@ from coral_action.github.base_config import base_config
 from coral_action.github.baseline import find_baseline
 from coral_action.github.checks import publish_check
 from coral_action.github.context import PullRequest, Search
-from coral_action.github.notices import Notice
 from coral_action.github.pulls import find_pull_request, get_pull_request
 from coral_action.github.release import ReleaseWriter
 from coral_action.github.release_notes import UNPUBLISHED
 from coral_action.github.rendering import Rendering
 from coral_action.github.token import Token
+from coral_action.report.notices import Notice
 
 from . import description
 from .conversation import CONTEXT, say

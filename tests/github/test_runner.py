@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coral_action.errors import UsageError
-from coral_action.github.notices import Notice, notices_of
 from coral_action.github.runner import Runner, harmless
+from coral_action.report.notices import Notice, notices_of
 
 from .reports import a_model, a_report
 
@@ -113,10 +113,12 @@ def test_most_useful_annotations_first() -> None:
         findings=[{**finding, "severity": "info", "file": "/etc/passwd"}],
     )
     notices = notices_of(a_report(noisy, quiet, failed), "sub/coral.yml")
-    assert [n.level for n in notices] == ["error"] * 2 + ["warning"] * 21 + ["notice"]
-    assert notices[0].message == ("quiet: operators on the CPU is 3, the limit is 0")
+    # Each model also has a warning of its operators on the CPU, last of all of its warnings.
+    assert [n.level for n in notices] == ["error"] * 2 + ["warning"] * 24 + ["notice"]
+    assert notices[0].message == ("quiet: 3 operators on the CPU, the limit is 0")
     assert notices[1].message == "failed: can't be read\nlook at it"
-    assert [n.message.split(":")[0] for n in notices[2:5]] == ["noisy", "quiet", "noisy"]
+    turns = [n.message.split(":")[0] for n in notices[2:8]]
+    assert turns == ["noisy", "quiet", "failed", "noisy", "quiet", "noisy"]
     assert (notices[2].file, notices[2].line) == ("a.yml", 7)
     assert notices[2].title == "coral-quantize CQ201"
     assert notices[-1].file == "sub/coral.yml"  # what is outside of the repository has no line

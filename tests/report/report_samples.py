@@ -178,6 +178,7 @@ def good() -> Plain:
             "activations": [{"name": "block_1/expand/Relu6", "bytes": 1_204_224}],
         },
         "layers": layers(),
+        "interface": interface(),
         "calibration": data_set("calibration", 200),
         "evaluation_data": data_set("test", 1000),
         "limits": [
@@ -189,10 +190,37 @@ def good() -> Plain:
             "int8": "coral-output/mobilenet_v2_224_int8.tflite",
             "edgetpu": "coral-output/mobilenet_v2_224_int8_edgetpu.tflite",
             "edgetpu_log": "coral-output/mobilenet_v2_224_int8_edgetpu.log",
+            "labels": "coral-output/mobilenet_v2_224_labels.txt",
         },
         "reproduce": 'docker run --rm --volume "$PWD:/github/workspace" coral-quantize:0.1.0 '
         "run --config models/coral.yml --model mobilenet_v2_224",
         "seconds": {"loading": 5.1, "quantization": 7.4, "evaluation": 18.2, "total": 33.0},
+    }
+
+
+def interface(**changes: Any) -> Plain:
+    """One image in, a score for each of a thousand classes out."""
+    return {
+        "inputs": [
+            {
+                "name": "image",
+                "shape": [1, 224, 224, 3],
+                "dtype": "int8",
+                "scale": 1 / 127.5,
+                "zero_point": -1,
+            }
+        ],
+        "outputs": [
+            {
+                "name": "probabilities",
+                "shape": [1, 1000],
+                "dtype": "int8",
+                "scale": 1 / 256,
+                "zero_point": -128,
+            }
+        ],
+        "images": [{"input": "image", "color": "rgb", "mean": [127.5] * 3, "std": [127.5] * 3}],
+        **changes,
     }
 
 
@@ -209,6 +237,9 @@ def exceeded() -> Plain:
         "status": "limit_exceeded",
         "line": 12,
         "placement": placement(operators(48, on_cpu)),
+        "interface": interface(
+            outputs=[{"name": "segments", "shape": [1, 65, 65, 21], "dtype": "int8"}]
+        ),
         "accuracy": {
             "samples": 400,
             "agreement": 0.913,

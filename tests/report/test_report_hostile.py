@@ -92,7 +92,7 @@ HOSTILE = (
 # What the schema gives a fixed set of values, or a form: nothing foreign gets in there.
 FIXED = {
     "status", "target", "origin", "severity", "unit", "kind", "created", "thumbnail", "sheet",
-    "status_before", "figure", "topic",
+    "status_before", "figure", "topic", "color", "dtype", "filter",
 }  # fmt: skip
 SETTINGS = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.data_too_large]

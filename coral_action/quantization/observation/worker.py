@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from coral_action.config.data_schema import CalibrationConfig, PreprocessConfig
-from coral_action.config.paths import PathRules
-from coral_action.data import Samples, SampleStatistics, SheetTiles, open_samples
+from coral_action.config.data_schema import PreprocessConfig
+from coral_action.data import Samples, SampleStatistics, SheetTiles, requested_samples
 from coral_action.isolation import ProgressCallback
 from coral_action.loading import FloatModel
 from coral_action.quantization.observation.watch import observe
@@ -15,13 +14,8 @@ from coral_action.quantization.observation.watch import observe
 
 def open_calibration(request: dict[str, Any]) -> Samples:
     """The representative dataset that a request names."""
-    return open_samples(
-        CalibrationConfig.model_validate(request["calibration"]),
-        PreprocessConfig.model_validate(request["preprocess"]),
-        PathRules.from_json(request["paths"]),
-        FloatModel.from_json(request["model"]).inputs,
-        allow_custom_code=request["allow_custom_code"] is True,
-    )
+    model = FloatModel.from_json(request["model"])
+    return requested_samples(request, "calibration", model.inputs)
 
 
 def observe_task(request: dict[str, Any], progress: ProgressCallback) -> dict[str, Any]:

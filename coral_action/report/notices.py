@@ -10,16 +10,21 @@ from typing import Literal
 
 from coral_action.errors import troubleshooting
 from coral_action.report import text
+from coral_action.report.groups import on_cpu
 from coral_action.report.model import FindingData, ModelReport, Report
 
 Level = Literal["error", "warning", "notice"]
 _LEVELS: dict[str, Level] = {"error": "error", "warning": "warning", "info": "notice"}
 _ORDER: tuple[Level, ...] = ("error", "warning", "notice")
+_GROUPS = 10  # of operators on the CPU that are named
 
 
 @dataclass(frozen=True)
 class Notice:
-    """One message at a place; `file` is relative to the workspace, without `..`."""
+    """One message at a place; `file` is relative to the workspace, without `..`.
+
+    Messages are foreign text: whoever shows them escapes them.
+    """
 
     level: Level
     message: str
@@ -43,20 +48,26 @@ def notices_of(report: Report, config: str) -> list[Notice]:
 
 
 def _notices(model: ModelReport, config: str) -> Iterator[Notice]:
+    here = max(model.line or 1, 1)
     if model.error:
         hint = f"\n{model.error.hint}" if model.error.hint else ""
         hint += f"\nsee {troubleshooting(model.error.topic)}" if model.error.topic else ""
-        yield Notice("error", f"{model.name}: {model.error.message}{hint}", config)
+        yield Notice("error", f"{model.name}: {model.error.message}{hint}", config, here)
     for limit in model.limits:
         if not limit.passed:
-            name = text.LIMIT_NAMES.get(limit.name, limit.name)
-            value, most = (text.limit_value(limit, v, model) for v in (limit.value, limit.limit))
-            yield Notice("error", f"{model.name}: {name} is {value}, the limit is {most}", config)
+            sentence = f"{model.name}: {text.limit_sentence(limit, model)}"
+            yield Notice("error", sentence, config, max(limit.line or here, 1))
     for finding in sorted(model.findings, key=lambda f: _ORDER.index(_LEVELS[f.severity])):
-        yield _of_finding(model.name, finding, config)
+        yield _of_finding(model.name, finding, config, here)
+    groups = on_cpu(model.placement)
+    if groups:
+        count = sum(len(group.indices) for group in groups)
+        listed = "\n".join(f"{g.name} {g.where(4)}: {g.reason}" for g in groups[:_GROUPS])
+        sentence = f"{model.name}: {text.plural(count, 'operator')} left on the CPU\n{listed}"
+        yield Notice("warning", sentence, config, here)
 
 
-def _of_finding(model: str, finding: FindingData, config: str) -> Notice:
+def _of_finding(model: str, finding: FindingData, config: str, here: int) -> Notice:
     advice = f"\n{finding.advice}" if finding.advice else ""
     file = finding.file or ""
     path = PurePosixPath(file)
@@ -65,6 +76,6 @@ def _of_finding(model: str, finding: FindingData, config: str) -> Notice:
         _LEVELS[finding.severity],
         f"{model}: {finding.message}{advice}",
         path.as_posix() if inside else config,
-        (finding.line or 1) if inside else 1,
+        max(finding.line or 1, 1) if inside else here,
         f"coral-quantize {finding.id}",
     )
