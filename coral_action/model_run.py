@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -29,7 +27,9 @@ from coral_action.edgetpu import (
 from coral_action.errors import CoralQuantizeError, StageCrashError
 from coral_action.evaluation import evaluate
 from coral_action.findings import Finding
+from coral_action.isolation import scratch_folder
 from coral_action.loading import FloatModel, check_conversion, load_model
+from coral_action.output_files import write_file
 from coral_action.progress import Advance, Progress
 from coral_action.provenance import sha256_of
 from coral_action.quantization import (
@@ -93,12 +93,12 @@ class ModelRun:
 
     def make(self) -> None:
         """Load, quantize, predict the placement, evaluate. Errors are kept, not raised."""
-        with self.errors_kept(), tempfile.TemporaryDirectory(prefix="coral-") as scratch:
+        with self.errors_kept(), scratch_folder() as scratch:
             self._remove_old_files()
             made = None
             # The crew starts up while the model is loading.
-            with start_crew(self.config) as crew:
-                loaded = self._load(Path(scratch))
+            with start_crew(self.config, self.options.paths) as crew:
+                loaded = self._load(scratch)
                 if not loaded.already_quantized:
                     made = self._quantize(loaded, crew)
             if made is None:
@@ -124,7 +124,7 @@ class ModelRun:
     def _take_over(self, loaded: FloatModel) -> None:
         """A source that is full-integer already is verified and handed on as it is."""
         self.int8 = accept_full_integer(loaded.path)
-        shutil.copyfile(loaded.path, self.int8_path)
+        write_file(self.int8_path, loaded.path.read_bytes())
         self._add_int8(loaded)
 
     def _quantize(self, loaded: FloatModel, crew: Crew) -> Int8Model:

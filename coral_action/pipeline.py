@@ -15,6 +15,7 @@ from coral_action.progress import Progress
 from coral_action.provenance import tool_versions
 from coral_action.report.lines import with_lines
 from coral_action.report.model import Report
+from coral_action.sandbox import weakest
 
 __all__ = ["RunOptions", "run"]
 
@@ -49,7 +50,7 @@ def run(
             compile_runs(options.compiler, group)
     ignored = frozenset(config.ignore)
     report = Report(
-        tool=tool_versions(),
+        tool={**tool_versions(), **_sandbox()},
         models=[item.report(ignored) for item in runs],
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
@@ -57,6 +58,12 @@ def run(
         lines = model_lines(options.config_file)
         report = with_lines(report, _as_known(options.config_file), lines)
     return report, {item.config.name: item.error for item in runs if item.error is not None}
+
+
+def _sandbox() -> dict[str, str]:
+    """What child processes were kept by, for the report; nothing where there were none."""
+    strength = weakest()
+    return {"sandbox": strength.describe()} if strength else {}
 
 
 def _as_known(path: Path) -> str:

@@ -15,8 +15,12 @@ PACKAGE = PROJECT / "coral_action"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"findings"}),
     frozenset({"errors"}),
+    frozenset({"output_files", "sandbox"}),
+    frozenset({"watching"}),
+    frozenset({"endings"}),
     frozenset(
         {
+            "child",
             "config",
             "converter_api",
             "inference",

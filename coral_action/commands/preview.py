@@ -98,33 +98,28 @@ def write_preview(
         UsageError: if the model has no such section.
         CoralQuantizeError: if the model or its data can't be read.
     """
-    import tempfile
-
     from coral_action.errors import UsageError
-    from coral_action.isolation import run_isolated
+    from coral_action.isolation import run_isolated, scratch_folder, workspace
     from coral_action.loading import load_model
 
     data = model.calibration if section == "calibration" else model.evaluation
     if data is None:
         raise UsageError(f"{model.name} has no `evaluation` in coral.yml", hint="leave --section")
-    with tempfile.TemporaryDirectory(prefix="coral-preview-") as folder:
-        loaded = load_model(model, paths, Path(folder, "float.tflite"))
-        partial = target.with_name(target.name + ".part")
-        request = {
-            "section": section,
-            "data": data.model_dump(mode="json"),
-            "preprocess": model.preprocess.model_dump(mode="json"),
-            "paths": paths.to_json(),
-            "inputs": loaded.to_json()["inputs"],
-            "count": count,
-            "output": str(partial),
-            "allow_custom_code": allow_custom_code,
-        }
-        try:
-            result = run_isolated(
-                "coral_action.data.preview:preview_task", request, stage="preview"
-            )
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
-    return result
+    with scratch_folder("coral-preview-") as folder:
+        loaded = load_model(model, paths, folder / "float.tflite")
+    request = {
+        "section": section,
+        "data": data.model_dump(mode="json"),
+        "preprocess": model.preprocess.model_dump(mode="json"),
+        "paths": paths.to_json(),
+        "inputs": loaded.to_json()["inputs"],
+        "count": count,
+        "allow_custom_code": allow_custom_code,
+    }
+    return run_isolated(
+        "coral_action.data.preview:preview_task",
+        request,
+        stage="preview",
+        reading=workspace(paths.root),
+        outputs={"output": target},
+    )

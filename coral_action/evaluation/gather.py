@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,14 @@ from coral_action.config.schema import ModelConfig
 from coral_action.data import SampleStatistics, merged
 from coral_action.errors import DataError, UsageError
 from coral_action.evaluation.columns import Columns, merge
-from coral_action.isolation import Json, Limits, ProgressCallback, run_isolated
+from coral_action.isolation import (
+    Json,
+    Limits,
+    ProgressCallback,
+    run_isolated,
+    scratch_folder,
+    workspace,
+)
 from coral_action.loading import FloatModel, request_for
 from coral_action.workers import run_in_workers
 
@@ -47,7 +53,8 @@ def gather(
         raise ValueError("the model has no evaluation data")
     _refuse_custom_code(options, allow_custom_code)
     _refuse_cut_images(config)
-    with tempfile.TemporaryDirectory(prefix="coral-") as folder:
+    with scratch_folder() as folder:
+        reading = workspace(paths.root).and_also(model.path, int8, known_float_outputs)
         request: Json = {
             "model": model.to_json(),
             "int8": str(int8),
@@ -57,10 +64,9 @@ def gather(
             "allow_custom_code": allow_custom_code,
             "reference": None,
             "stored": known_float_outputs and str(known_float_outputs),
-            "output": str(Path(folder) / "rows"),
         }
         if options.reference == "original":
-            original = Path(folder) / "original"
+            original = folder / "original"
             original.mkdir()
             run_isolated(
                 "coral_action.evaluation.original:original_task",
@@ -72,7 +78,10 @@ def gather(
                 stage="evaluation of the original model",
                 limits=limits,
                 on_progress=on_progress,
+                reading=reading,
+                writable=[original],
             )
+            reading = reading.and_also(original)
             request |= {"stored": str(original), "reference": "original"}
         elif options.reference != "float":
             request |= {"stored": None, "reference": str(_existing(options.reference, paths))}
@@ -83,9 +92,11 @@ def gather(
             stage="evaluation",
             limits=limits,
             on_progress=on_progress,
+            reading=reading,
+            outputs=lambda index: {"output": folder / f"rows-{index}.npz"},
         )
         shards = [
-            Columns.load(Path(f"{request['output']}-{i}.npz"))
+            Columns.load(folder / f"rows-{i}.npz")
             for i, result in enumerate(results)
             if result["metrics"]
         ]

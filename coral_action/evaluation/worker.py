@@ -38,7 +38,7 @@ def open_evaluation(request: dict[str, Any]) -> Samples:
 
 
 def evaluate_task(request: dict[str, Any], progress: ProgressCallback) -> dict[str, Any]:
-    """Evaluate shard `request["shard"]` = [index, count]; rows go to `request["output"]`-index."""
+    """Evaluate shard `request["shard"]` = [index, count]; rows go to `request["output"]`."""
     index, count = request["shard"]
     options = EvaluationConfig.model_validate(request["evaluation"])
     model = FloatModel.from_json(request["model"])
@@ -48,6 +48,7 @@ def evaluate_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
     result: dict[str, Any] = {"total": len(every), "metrics": [], "thumbnails": {}, "classes": {}}
     result["statistics"] = statistics.to_json()
     if not len(samples):
+        Columns().save(Path(request["output"]))
         return result
     truth_of = _truth(options, PathRules.from_json(request["paths"]))
     first = next(iter(samples.shard(0, len(samples))), None)
@@ -64,7 +65,7 @@ def evaluate_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
         kernel_check=_run(Path(request["int8"]), model) if options.exact else None,
         advance=lambda done: progress(done, len(samples)),
     )
-    columns.save(Path(f"{request['output']}-{index}.npz"))
+    columns.save(Path(request["output"]))
     result["statistics"] = statistics.to_json()
     result["metrics"] = [metric.name for metric in plan.metrics]
     result["thumbnails"] = _thumbnails(columns, plan, samples)

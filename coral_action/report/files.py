@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from coral_action.errors import UsageError
+from coral_action.output_files import write_file
 from coral_action.report import html, markdown
 from coral_action.report.formats import render_json
 from coral_action.report.model import Report
@@ -23,8 +24,6 @@ def write_report(report: Report, folder: Path) -> None:
     }
     try:
         for name, content in contents.items():
-            partial = folder / f"{name}.part"
-            partial.write_text(content, encoding="utf-8")
-            partial.replace(folder / name)
+            write_file(folder / name, content)
     except OSError as error:
         raise UsageError(f"{folder}: can't be written: {error.strerror}") from error

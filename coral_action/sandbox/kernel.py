@@ -13,8 +13,11 @@ LANDLOCK_RESTRICT_SELF = 446
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
+PR_SET_KEEPCAPS = 8
 PR_SET_SECCOMP = 22
 PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_RAISE = 2
 
 LINUX = sys.platform == "linux"
 
@@ -37,6 +40,16 @@ def prctl(option: int, *arguments: object) -> None:
     """
     padded = [*arguments, *([ctypes.c_ulong(0)] * (4 - len(arguments)))]
     if _libc().prctl(ctypes.c_int(option), *padded) != 0:
+        raise KernelError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def unshare(flags: int) -> None:
+    """`unshare(2)`.
+
+    Raises:
+        KernelError: if the kernel refuses.
+    """
+    if _libc().unshare(ctypes.c_int(flags)) != 0:
         raise KernelError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 

@@ -39,7 +39,11 @@ _SCOPES = 0b11  # abstract sockets and signals, from version 6
 
 
 def restrict_files(
-    readable: Iterable[Path], runnable: Iterable[Path], writable: Iterable[Path]
+    *,
+    readable: Iterable[Path],
+    runnable: Iterable[Path],
+    writable: Iterable[Path],
+    listable: Iterable[Path] = (),
 ) -> None:
     """From here on, only these files and folders can be opened; also by all that is started.
 
@@ -47,6 +51,7 @@ def restrict_files(
         readable: may be read, with all below.
         runnable: may be read and executed, with all below.
         writable: may be read, written, made and removed, with all below; not executed.
+        listable: folders whose names may be listed, with all below; not read.
 
     Raises:
         KernelError: if the kernel has no Landlock.
@@ -65,6 +70,7 @@ def restrict_files(
             (readable, _READ),
             (runnable, _READ | _EXECUTE),
             (writable, handled & ~_EXECUTE),
+            (listable, _READ_DIR),
         ):
             for path in paths:
                 _allow(ruleset, path, rights & handled)
