@@ -178,10 +178,14 @@ def run_program(
     with _Scratch() as scratch:
         program = Path(shutil.which(command[0]) or command[0]).absolute()
         own = (sys.prefix, sys.base_prefix, program.parent, program.resolve().parent)
-        everywhere = _surroundings()
+        on_runner = "GITHUB_ACTIONS" in os.environ
+        root = os.environ.get("GITHUB_WORKSPACE") if on_runner else None
+        everywhere = workspace(Path(root) if root else None)
         policy = scratch.policy(
-            Reading((*everywhere.readable, *(reading or Reading()).readable), everywhere.listable),
+            everywhere.and_also(*(reading or Reading()).readable),
             writable,
+            # On somebody's own machine it may need what it has as their user.
+            other_user=on_runner,
         )
         policy = replace(
             policy,
@@ -201,13 +205,6 @@ def run_program(
             raise OSError(watched.cant_start, os.strerror(watched.cant_start), command[0])
         # A crowd that had to be stopped is as good as one that would not end.
         return ProgramResult(child.returncode, scratch.tail(keep_bytes), bool(watched.stopped))
-
-
-def _surroundings() -> Reading:
-    """What any program may read here: the workspace of a runner, or what the user can read."""
-    on_runner = "GITHUB_ACTIONS" in os.environ
-    root = os.environ.get("GITHUB_WORKSPACE") if on_runner else None
-    return workspace(Path(root) if root else None)
 
 
 class _Pipe:
@@ -254,9 +251,11 @@ class _Scratch:
         os.close(self.descriptor)
         self._folder.cleanup()
 
-    def policy(self, reading: Reading, writable: Sequence[Path]) -> Policy:
+    def policy(
+        self, reading: Reading, writable: Sequence[Path], *, other_user: bool = True
+    ) -> Policy:
         """What the child may do; the folders that it may write become its own."""
-        user = next_user()
+        user = next_user() if other_user else None
         for folder in (self.path, *writable):
             give_to_child(folder, user)
         self.path.chmod(0o700)
