@@ -67,8 +67,9 @@ def workspace(root: Path | None) -> Reading:
 
 
 def without_git(folder: Path) -> Iterable[Path]:
-    """What lies in a folder, but for `.git`."""
+    """What lies in a folder, but for `.git`, and for links: a rule would follow them to anywhere."""
     try:
-        return [path for path in folder.iterdir() if path.name.lower() != ".git"]
+        found = folder.iterdir()
+        return [path for path in found if path.name.lower() != ".git" and not path.is_symlink()]
     except OSError:
         return []
