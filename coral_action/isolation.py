@@ -1,36 +1,58 @@
-"""Work on a stranger's files happens in a child process: no token, own process group, limits.
+"""Work on a stranger's files happens in a child process: no token, a sandbox, limits.
 
 A task is a function `coral_action.<module>:<name>` that takes a request and returns a result, both
-plain JSON data; large things cross as files. The child may crash, hang or fill its memory: the
-parent turns that into a one-line error that names the stage.
+plain JSON data; large things cross as files. The child may crash, hang, fill its memory or be in a
+stranger's hands: the parent turns that into a one-line error that names the stage, and believes
+nothing that the child left. What the child may touch is in docs/sandbox.md.
 """
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import json
 import os
-import resource
-import select
-import signal
+import shutil
 import subprocess
 import sys
-import time
-import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Self
 
-from coral_action.children import CHILDREN, die_with_parent
-from coral_action.errors import CoralQuantizeError, StageCrashError, error_classes
+from coral_action.children import CHILDREN, Child
+from coral_action.endings import Ending, output_name
+from coral_action.sandbox import (
+    CHILD_GROUP,
+    Limits,
+    Policy,
+    Reading,
+    give_to_child,
+    hide_from_children,
+    next_user,
+    show_to_children,
+    workspace,
+)
 from coral_action.scratch import Scratch
+from coral_action.watching import ProgressCallback, watch
+
+__all__ = [
+    "Json",
+    "Limits",
+    "ProgramResult",
+    "ProgressCallback",
+    "Reading",
+    "Task",
+    "run_isolated",
+    "run_program",
+    "scratch_folder",
+    "workspace",
+]
 
 Json = dict[str, Any]
-ProgressCallback = Callable[[int, int], None]
 Task = Callable[[Json, ProgressCallback], Json]
 
+START_FILE = "start.json"
 _PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 _KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT")
 _FIXED_ENVIRONMENT = {
@@ -47,18 +69,22 @@ _FIXED_ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
     "MALLOC_TRIM_THRESHOLD_": str(256 * 2**20),
 }
-_MAX_RESULT_BYTES = 256 * 2**20
 _SHOWN_OUTPUT_BYTES = 64 * 2**10
-_OUT_OF_MEMORY = "memory"
+_IMPORT = "import sys; sys.path.append(sys.argv[1]);"
+# Threads count here: libraries start one for each core, several times over.
+_THREADS, _THREADS_PER_CORE = 4096, 256
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What a child process may use at most."""
+@contextmanager
+def scratch_folder(what: str = "") -> Iterator[Path]:
+    """A temporary folder of the parent's, in which children may read if they are told to.
 
-    seconds: float = 1800.0
-    memory_bytes: int = 16 * 2**30  # private writable memory (RLIMIT_DATA)
-    file_bytes: int = 8 * 2**30
+    `what`, in small letters, is for people who look for it.
+    """
+    with Scratch(what) as name:
+        folder = Path(name)
+        show_to_children(folder)
+        yield folder
 
 
 def run_isolated(
@@ -68,6 +94,9 @@ def run_isolated(
     stage: str,
     limits: Limits | None = None,
     on_progress: ProgressCallback | None = None,
+    reading: Reading | None = None,
+    writable: Sequence[Path] = (),
+    outputs: Mapping[str, Path] | None = None,
 ) -> Json:
     """Run `task` in a child process and return its result.
 
@@ -77,47 +106,56 @@ def run_isolated(
         stage: the user's word for it, for errors: "loading", "calibration".
         limits: time, memory and file size.
         on_progress: called with (done, total) as the child gets on.
+        reading: files that the child may read; without it, this program and the system alone.
+        writable: folders of the parent's that this child alone may write into, beside the private
+            scratch folder that is its HOME, TMPDIR and working folder. Open with `output_files`
+            only what is in them then.
+        outputs: files that the task makes, by their keys in the request: the child finds there a
+            path in its scratch folder, and what it leaves becomes the file that is named here.
 
     Raises:
         CoralQuantizeError: the error that the task raised.
         StageCrashError: the child died, ran out of time or memory, or failed unforeseen.
         StoppedError: the run was stopped.
     """
-    limits = limits or Limits()
-    with Scratch() as folder:
-        scratch = Path(folder)
-        (scratch / "request.json").write_text(json.dumps(request), encoding="utf-8")
-        read_end, write_end = os.pipe()
-        code = (
-            "import sys; sys.path.append(sys.argv[1]);"
-            "from coral_action.isolation import child_main; child_main(sys.argv[2:])"
+    limits, outputs = limits or Limits(), outputs or {}
+    with _Scratch() as scratch:
+        policy = scratch.policy(reading or Reading(), writable)
+        write_start(scratch.path, task, request, limits, policy, outputs)
+        code = _IMPORT + "from coral_action.child import child_main; child_main(sys.argv[2:])"
+        # -P: never import a module from the folder that the stranger controls.
+        words = [sys.executable, "-P", "-c", code, str(_PACKAGE_ROOT), str(scratch.path)]
+        with _Pipe() as pipe:
+            words.append(str(pipe.write_end))
+            with CHILDREN.running(lambda: scratch.start(words, pipe)) as child:
+                watched = watch(child, pipe.read_end, limits.seconds, on_progress)
+        output = scratch.tail(_SHOWN_OUTPUT_BYTES)
+        ending = Ending(
+            scratch.descriptor, child.returncode, watched.stopped, output, stage, limits
         )
-        words = [task, folder, write_end, limits.memory_bytes, limits.file_bytes, os.getpid()]
+        return ending.collect(outputs)
 
-        def start() -> subprocess.Popen[bytes]:
-            with (scratch / "output.log").open("wb") as output:
-                return subprocess.Popen(
-                    # -P: never import a module from the folder that the stranger controls.
-                    [sys.executable, "-P", "-c", code, str(_PACKAGE_ROOT), *map(str, words)],
-                    cwd=folder,
-                    env=_child_environment(folder),
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    pass_fds=(write_end,),
-                    start_new_session=True,
-                )
 
-        try:
-            with CHILDREN.running(start) as child:
-                os.close(write_end)
-                write_end = -1
-                timed_out = _wait(child, read_end, limits.seconds, on_progress)
-        finally:
-            os.close(read_end)
-            if write_end >= 0:
-                os.close(write_end)
-        return _result(scratch, child.returncode, timed_out, stage, limits)
+def write_start(
+    folder: Path,
+    task: str,
+    request: Json,
+    limits: Limits,
+    policy: Policy,
+    outputs: Mapping[str, Path],
+) -> None:
+    """Write down for a child what it is to do; arguments as of `run_isolated`."""
+    made = {key: str(folder / output_name(key, target)) for key, target in outputs.items()}
+    start = {
+        "task": task,
+        "request": {**request, **made},
+        "limits": limits.to_json(),
+        "policy": policy.to_json(),
+        "parent": os.getpid(),
+    }
+    path = folder / START_FILE
+    path.write_text(json.dumps(start), encoding="utf-8")
+    path.chmod(0o644)  # its folder keeps others out; the child may be another user
 
 
 @dataclass(frozen=True)
@@ -130,204 +168,145 @@ class ProgramResult:
 
 
 def run_program(
-    command: Sequence[str], *, seconds: float, keep_bytes: int = _SHOWN_OUTPUT_BYTES
+    command: Sequence[str],
+    *,
+    seconds: float,
+    keep_bytes: int = _SHOWN_OUTPUT_BYTES,
+    reading: Reading | None = None,
+    writable: Sequence[Path] = (),
 ) -> ProgramResult:
-    """Run a foreign program as a child: same environment, process group and end as a task's.
+    """Run a foreign program as a child: same environment, sandbox, process group and end.
 
-    Of its output, the last `keep_bytes` are kept.
+    Of its output, the last `keep_bytes` are kept. `reading` and `writable` are as of
+    `run_isolated`. Beside them, the program reads what lies in its own folder and in the workspace
+    (on somebody's own machine, what they can read), and may use the system's folder for temporary
+    files: nobody knows where a closed program puts its own.
+
+    Raises:
+        OSError: if it can't be started.
+        StoppedError: the run was stopped.
     """
-    with Scratch() as folder:
-        log = Path(folder) / "output.log"
+    limits = Limits(seconds=seconds)
+    with _Scratch() as scratch:
+        program = Path(shutil.which(command[0]) or command[0]).absolute()
+        own = (sys.prefix, sys.base_prefix, program.parent, program.resolve().parent)
+        on_runner = "GITHUB_ACTIONS" in os.environ
+        root = os.environ.get("GITHUB_WORKSPACE") if on_runner else None
+        everywhere = workspace(Path(root) if root else None)
+        policy = scratch.policy(
+            everywhere.and_also(*(reading or Reading()).readable),
+            writable,
+            # On somebody's own machine it may need what it has as their user.
+            other_user=on_runner,
+        )
+        policy = replace(
+            policy,
+            runnable=(*policy.runnable, *map(str, own)),
+            writable=(*policy.writable, tempfile.gettempdir()),
+        )
+        code = _IMPORT + "from coral_action.sandbox.launch import main; main(sys.argv[2:])"
+        start = json.dumps(
+            {"policy": policy.to_json(), "limits": limits.to_json(), "parent": os.getpid()}
+        )
+        words = [sys.executable, "-I", "-S", "-c", code, str(_PACKAGE_ROOT), start]
+        with _Pipe() as pipe:
+            words += [str(pipe.write_end), *command]
+            with CHILDREN.running(lambda: scratch.start(words, pipe)) as child:
+                watched = watch(child, pipe.read_end, seconds)
+        if watched.cant_start:
+            raise OSError(watched.cant_start, os.strerror(watched.cant_start), command[0])
+        # A crowd that had to be stopped is as good as one that would not end.
+        return ProgramResult(child.returncode, scratch.tail(keep_bytes), bool(watched.stopped))
 
-        def start() -> subprocess.Popen[bytes]:
-            with log.open("wb") as output:
-                return subprocess.Popen(
-                    command,
-                    cwd=folder,
-                    env=_child_environment(folder),
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                    preexec_fn=die_with_parent,  # one system call: safe beside threads
-                )
 
-        timed_out = False
-        with CHILDREN.running(start) as child:
-            try:
-                child.wait(seconds)
-            except subprocess.TimeoutExpired:
-                timed_out = True
-        return ProgramResult(child.returncode, _tail(log, keep_bytes), timed_out)
+class _Pipe:
+    """A pipe from a child; its writing end is closed once the child has it."""
+
+    def __init__(self) -> None:
+        self.read_end, self.write_end = os.pipe()
+        self._open = {self.read_end, self.write_end}
+
+    def handed_on(self) -> None:
+        """Close the writing end here, so that the child's is the last."""
+        self._close(self.write_end)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for descriptor in (self.read_end, self.write_end):
+            self._close(descriptor)
+
+    def _close(self, descriptor: int) -> None:
+        if descriptor in self._open:
+            self._open.remove(descriptor)
+            os.close(descriptor)
 
 
-def _tail(path: Path, keep_bytes: int = _SHOWN_OUTPUT_BYTES) -> str:
-    """The end of a log as text, whatever bytes are in it."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - keep_bytes))
-        return file.read().decode("utf-8", "replace")
+class _Scratch:
+    """The private folder of one child, and the child that works there.
+
+    Names in it are the child's; the parent goes by the descriptors that it opened before.
+    """
+
+    def __init__(self) -> None:
+        self._folder = Scratch()
+        self.path = Path(self._folder.name)
+        self.descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._output: IO[bytes] = (self.path / "output.log").open("w+b")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._output.close()
+        os.close(self.descriptor)
+        self._folder.cleanup()
+
+    def policy(
+        self, reading: Reading, writable: Sequence[Path], *, other_user: bool = True
+    ) -> Policy:
+        """What the child may do; the folders that it may write become its own."""
+        user = next_user() if other_user else None
+        for folder in (self.path, *writable):
+            give_to_child(folder, user)
+        self.path.chmod(0o700)
+        # On somebody's own machine, what may be read may be run: their function can need a tool.
+        anything = [path for path in reading.readable if path == Path("/")]
+        return Policy(
+            readable=tuple(map(str, reading.readable)),
+            writable=tuple(map(str, (self.path, *writable))),
+            runnable=tuple(map(str, anything)),
+            listable=tuple(map(str, reading.listable)),
+            user=user,
+            group=None if user is None else CHILD_GROUP,
+            processes=_THREADS + _THREADS_PER_CORE * (os.cpu_count() or 1),
+        )
+
+    def start(self, command: Sequence[str], pipe: _Pipe) -> Child:
+        """Start the child: no token, no input, no descriptor but the pipe's."""
+        hide_from_children()
+        child = subprocess.Popen(
+            command,
+            cwd=self.path,
+            env=_child_environment(str(self.path)),
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            pass_fds=(pipe.write_end,),
+            start_new_session=True,
+        )
+        pipe.handed_on()
+        return child
+
+    def tail(self, keep_bytes: int) -> str:
+        """The end of what the child printed, as text, whatever bytes are in it."""
+        size = os.fstat(self._output.fileno()).st_size
+        self._output.seek(max(0, size - keep_bytes))
+        return self._output.read(keep_bytes).decode("utf-8", "replace")
 
 
 def _child_environment(folder: str) -> dict[str, str]:
     """An allow-list, so that no token or runner file is in it."""
     kept = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
     return {**kept, **_FIXED_ENVIRONMENT, "HOME": folder, "TMPDIR": folder}
-
-
-def _wait(
-    child: subprocess.Popen[bytes],
-    read_end: int,
-    seconds: float,
-    on_progress: ProgressCallback | None,
-) -> bool:
-    """Wait for the child, passing its progress on; True if it ran out of time."""
-    deadline = time.monotonic() + seconds
-    pending = b""
-    open_pipe = True
-    while child.poll() is None:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return True
-        if not open_pipe:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(left)
-            continue
-        readable, _, _ = select.select([read_end], [], [], min(left, 0.2))
-        if readable:
-            chunk = os.read(read_end, 65536)
-            open_pipe = bool(chunk)
-            *lines, pending = (pending + chunk).split(b"\n")
-            pending = pending[-64:]
-            _pass_on(lines, on_progress)
-    return False
-
-
-def _pass_on(lines: list[bytes], on_progress: ProgressCallback | None) -> None:
-    words = lines[-1].split() if lines else []
-    if on_progress and len(words) == 2 and all(word.isdigit() and len(word) < 10 for word in words):
-        on_progress(int(words[0]), int(words[1]))
-
-
-def _result(scratch: Path, returncode: int, timed_out: bool, stage: str, limits: Limits) -> Json:
-    output = _tail(scratch / "output.log")
-    if timed_out:
-        raise StageCrashError(
-            f"{stage} took longer than {limits.seconds:g} seconds and was stopped",
-            hint="a smaller model or fewer samples need less time",
-            details=output,
-            topic="out-of-time",
-        )
-    reply = _read_reply(scratch / "result.json")
-    if isinstance(reply.get("error"), dict):
-        raise _error_from(reply["error"], stage, output, limits)
-    if returncode == 0 and isinstance(reply.get("result"), dict):
-        return dict(reply["result"])
-    raise StageCrashError(*_crash(stage, returncode), details=output)
-
-
-def _read_reply(path: Path) -> Json:
-    """What the child answered; nothing, where it is not what a child writes."""
-    if path.is_symlink() or not path.is_file() or path.stat().st_size > _MAX_RESULT_BYTES:
-        return {}
-    with contextlib.suppress(ValueError, RecursionError):
-        reply = json.loads(path.read_bytes())
-        return reply if isinstance(reply, dict) else {}
-    return {}
-
-
-def _crash(stage: str, returncode: int) -> tuple[str]:
-    if returncode >= 0:
-        return (f"{stage} ended with status {returncode} and no result",)
-    try:
-        name = signal.Signals(-returncode).name
-    except ValueError:
-        name = f"signal {-returncode}"
-    why = {
-        "SIGKILL": "most often for lack of memory",
-        "SIGSEGV": "TensorFlow crashed: the file is damaged or holds what it can't handle",
-        "SIGABRT": "TensorFlow gave up: out of memory, or a file that it can't handle",
-        "SIGXFSZ": "it wrote more than it may",
-    }.get(name, "it was stopped")
-    return (f"{stage} died with {name} ({why})",)
-
-
-def _error_from(error: Json, stage: str, output: str, limits: Limits) -> CoralQuantizeError:
-    details = f"{error.get('traceback', '')}\n{output}"
-    message = str(error.get("message", ""))
-    if error.get("kind") == _OUT_OF_MEMORY:
-        return StageCrashError(
-            f"{stage} needed more than {limits.memory_bytes / 2**30:.3g} GiB of memory",
-            hint="the file is damaged, or the model is too large for the Edge TPU as well",
-            details=details,
-            topic="out-of-memory",
-        )
-    cls = error_classes().get(str(error.get("kind")))
-    if cls is not None:
-        hint, topic = str(error.get("hint", "")), str(error.get("topic", ""))
-        return cls(message, hint=hint, details=details, topic=topic)
-    return StageCrashError(
-        f"{stage} failed: {message}",
-        hint="run again with --debug to see the whole traceback",
-        details=details,
-    )
-
-
-# --- the child's side -----------------------------------------------------------------------------
-
-
-def child_main(arguments: list[str]) -> None:
-    """Entry of the child process: limits first, then the task, then result.json."""
-    task, folder, progress_fd, memory_bytes, file_bytes, parent = arguments
-    die_with_parent()
-    if os.getppid() != int(parent):
-        os._exit(1)  # it died before it could be asked for
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_DATA, int(memory_bytes))
-    _limit(resource.RLIMIT_FSIZE, int(file_bytes))
-    scratch = Path(folder)
-    request = json.loads((scratch / "request.json").read_text(encoding="utf-8"))
-    try:
-        reply: Json = {"result": _task(task)(request, _progress_writer(int(progress_fd)))}
-    except CoralQuantizeError as error:
-        known = {"kind": error.kind, "message": error.message, "hint": error.hint}
-        reply = {"error": {**known, "topic": error.topic}}
-    except MemoryError:
-        reply = {"error": {"kind": _OUT_OF_MEMORY}}
-    except (Exception, SystemExit) as error:  # some libraries exit where they should raise
-        reply = {"error": {"kind": None, "message": _first_line(error)}}
-        reply["error"]["traceback"] = traceback.format_exc()
-    partial = scratch / "result.json.part"
-    partial.write_text(json.dumps(reply), encoding="utf-8")
-    partial.replace(scratch / "result.json")
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)  # TensorFlow's and litert's destructors take time and sometimes crash.
-
-
-def _task(name: str) -> Task:
-    module, _, function = name.partition(":")
-    if not module.startswith("coral_action."):
-        raise ValueError(f"not a task of this package: {name}")
-    found: Task = getattr(importlib.import_module(module), function)
-    return found
-
-
-def _limit(kind: int, value: int) -> None:
-    """Lower a limit; a platform that has none, or a lower one, keeps its own."""
-    with contextlib.suppress(ValueError, OSError):
-        _, hard = resource.getrlimit(kind)
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (value, value))
-
-
-def _progress_writer(descriptor: int) -> ProgressCallback:
-    def write(done: int, total: int) -> None:
-        with contextlib.suppress(OSError):
-            os.write(descriptor, f"{done} {total}\n".encode())
-
-    return write
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0][:500]}" if text else type(error).__name__

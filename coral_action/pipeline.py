@@ -19,6 +19,7 @@ from coral_action.config.schema import Config, ModelConfig
 from coral_action.download import fetch
 from coral_action.errors import CoralQuantizeError, UsageError
 from coral_action.file_index import FileIndex
+from coral_action.isolation import scratch_folder
 from coral_action.kept_stages import KeptStages
 from coral_action.model_run import ModelRun, RunOptions, compile_runs
 from coral_action.output_folder import require_free
@@ -27,7 +28,8 @@ from coral_action.provenance import config_hash, tool_versions
 from coral_action.report.files import remove_report
 from coral_action.report.lines import with_lines
 from coral_action.report.model import ConfigData, Report
-from coral_action.scratch import Scratch, remove_stale
+from coral_action.sandbox import weakest
+from coral_action.scratch import remove_stale
 from coral_action.stage_keys import StageKeys
 from coral_action.workers import core_count
 
@@ -55,8 +57,8 @@ def run(
         raise UsageError(f"{options.output}: can't be made: {error.strerror}") from error
     remove_stale()
     remove_report(options.output)
-    with Scratch() as scratch:
-        fetched = fetch(config.downloads, chosen, _readable(scratch), os.environ)
+    with scratch_folder() as scratch:
+        fetched = fetch(config.downloads, chosen, scratch, os.environ)
         options = replace(options, paths=replace(options.paths, downloads=fetched.paths))
         runs = [ModelRun(model, options, progress) for model in chosen]
         if options.shard is not None:
@@ -70,19 +72,13 @@ def run(
         return _report(config, options, runs)
 
 
-def _readable(folder: str) -> Path:
-    """A folder of this run that child processes, as another user, may look into."""
-    Path(folder).chmod(0o755)
-    return Path(folder)
-
-
 def _report(
     config: Config, options: RunOptions, runs: Sequence[ModelRun]
 ) -> tuple[Report, dict[str, CoralQuantizeError]]:
     """What has become of all models."""
     ignored = frozenset(config.ignore)
     report = Report(
-        tool=tool_versions(),
+        tool={**tool_versions(), **_sandbox()},
         models=[item.report(ignored) for item in runs],
         config=ConfigData(
             sha256=config_hash(config),
@@ -154,6 +150,12 @@ def _make_all(runs: Sequence[ModelRun], options: RunOptions, progress: Progress)
 def models_at_once(jobs: int | None, models: int) -> int:
     """How many models are made at a time, if memory allows: one a core where nothing is said."""
     return max(1, min(core_count() if jobs is None else jobs, models))
+
+
+def _sandbox() -> dict[str, str]:
+    """What child processes were kept by, for the report; nothing where there were none."""
+    strength = weakest()
+    return {"sandbox": strength.describe()} if strength else {}
 
 
 def _as_known(path: Path) -> str:

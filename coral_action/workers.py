@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from pathlib import Path
 
-from coral_action.isolation import Json, Limits, ProgressCallback, run_isolated
+from coral_action.isolation import Json, Limits, ProgressCallback, Reading, run_isolated
 
 # A worker takes 0.3 s to start: not worth it for fewer samples.
 _SAMPLES_PER_WORKER = 16
@@ -36,8 +38,12 @@ def run_in_workers(
     stage: str,
     limits: Limits | None = None,
     on_progress: ProgressCallback | None = None,
+    reading: Reading | None = None,
+    outputs: Callable[[int], Mapping[str, Path]] | None = None,
 ) -> list[Json]:
     """Run `task` in each worker, with `shard: [index, workers]` added to the request.
+
+    Arguments are as of `run_isolated`; `outputs` are those of the worker with an index.
 
     Returns:
         What the workers returned, in the order of the shards.
@@ -54,6 +60,8 @@ def run_in_workers(
             stage=stage,
             limits=limits,
             on_progress=lambda done, total: progress.report(index, done, total),
+            reading=reading,
+            outputs=outputs(index) if outputs else None,
         )
 
     with ThreadPoolExecutor(workers) as pool:

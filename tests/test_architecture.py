@@ -17,10 +17,14 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"findings"}),
     frozenset({"errors"}),
     frozenset({"children", "scratch"}),
+    frozenset({"output_files", "sandbox"}),
+    frozenset({"watching"}),
+    frozenset({"endings"}),
     frozenset(
         {
             "admission",
             "cache",
+            "child",
             "config",
             "converter_api",
             "download",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -24,14 +25,25 @@ def tasks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (root / "coral_action").mkdir(parents=True)
     for file in (PROJECT / "coral_action").glob("*.py"):
         (root / "coral_action" / file.name).symlink_to(file)
-    (root / "coral_action" / "crashes.py").symlink_to(PROJECT / "tests" / "crashes.py")
+    (root / "coral_action" / "sandbox").symlink_to(PROJECT / "coral_action" / "sandbox")
+    # A child does not read the tests' folder.
+    shutil.copyfile(PROJECT / "tests" / "crashes.py", root / "coral_action" / "crashes.py")
     monkeypatch.setattr(isolation, "_PACKAGE_ROOT", root)
 
 
-def crash(name: str, request: dict[str, str] | None = None, **limits: float) -> StageCrashError:
+def crash(
+    name: str,
+    request: dict[str, str] | None = None,
+    writable: tuple[Path, ...] = (),
+    **limits: float,
+) -> StageCrashError:
     with pytest.raises(StageCrashError) as caught:
         run_isolated(
-            f"coral_action.crashes:{name}", request or {}, stage="loading", limits=Limits(**limits)
+            f"coral_action.crashes:{name}",
+            request or {},
+            stage="loading",
+            limits=Limits(**limits),
+            writable=writable,
         )
     assert caught.value.exit_code == EXIT_MODEL
     assert caught.value.message.startswith("loading ")
@@ -77,7 +89,7 @@ def test_killed_for_memory() -> None:
 def test_time_limit_ends_grandchildren_too(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     started = time.monotonic()
-    error = crash("hang", {"pid_file": str(pid_file)}, seconds=3)
+    error = crash("hang", {"pid_file": str(pid_file)}, (tmp_path,), seconds=3)
     assert time.monotonic() - started < 10
     assert "took longer than 3 seconds" in error.message
     assert error.hint

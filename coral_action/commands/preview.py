@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coral_action.console import echo
-
 if TYPE_CHECKING:
+    from coral_action.config import ModelConfig
     from coral_action.config.paths import PathRules
-    from coral_action.config.schema import ModelConfig
 
 
-@click.command()
+@click.command(
+    epilog="Example: coral-quantize preview --config coral.yml --model digits --count 12"
+)
 @click.option(
     "--config",
     "config_path",
     type=click.Path(path_type=Path),
     default=Path("coral.yml"),
     show_default=True,
-    help="Where the models and their data are named.",
 )
 @click.option("--model", "names", multiple=True, help="Only this model; can be repeated.")
 @click.option(
@@ -31,13 +30,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Which of the model's data.",
 )
-@click.option(
-    "--count",
-    type=click.IntRange(1, 400),
-    default=24,
-    show_default=True,
-    help="Samples on the sheet.",
-)
+@click.option("--count", type=click.IntRange(1, 400), default=24, show_default=True)
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -58,10 +51,8 @@ def preview(
     """Write a contact sheet (PNG) of preprocessed samples: see what the model sees.
 
     Values are turned back into pixels for display; the sheet says how.
-
-    Example: coral-quantize preview --config coral.yml --model digits --count 12
     """
-    from coral_action.config.loader import load_config
+    from coral_action.config import load_config
     from coral_action.config.paths import PathRules
     from coral_action.errors import UsageError
 
@@ -81,12 +72,12 @@ def preview(
         result = write_preview(
             model, paths, target, section=section, count=count, allow_custom_code=allow_custom_code
         )
-        echo(f"{target}: {result['shown']} samples of {section}")
-        echo(f"  shown as {result['how']}")
+        click.echo(f"{target}: {result['shown']} samples of {section}")
+        click.echo(f"  shown as {result['how']}")
         for finding in result["findings"]:
             if finding["id"] not in config.ignore:
-                echo(f"  {finding['severity']} {finding['id']}: {finding['message']}")
-                echo(f"    {finding['advice']}")
+                click.echo(f"  {finding['severity']} {finding['id']}: {finding['message']}")
+                click.echo(f"    {finding['advice']}")
 
 
 def write_preview(
@@ -108,31 +99,27 @@ def write_preview(
         CoralQuantizeError: if the model or its data can't be read.
     """
     from coral_action.errors import UsageError
-    from coral_action.isolation import run_isolated
+    from coral_action.isolation import run_isolated, scratch_folder, workspace
     from coral_action.loading import load_model
-    from coral_action.scratch import Scratch
 
     data = model.calibration if section == "calibration" else model.evaluation
     if data is None:
         raise UsageError(f"{model.name} has no `evaluation` in coral.yml", hint="leave --section")
-    with Scratch("preview") as folder:
-        loaded = load_model(model, paths, Path(folder, "float.tflite"))
-        partial = target.with_name(target.name + ".part")
-        request = {
-            "section": section,
-            "data": data.model_dump(mode="json"),
-            "preprocess": model.preprocess.model_dump(mode="json"),
-            "paths": paths.to_json(),
-            "inputs": loaded.to_json()["inputs"],
-            "count": count,
-            "output": str(partial),
-            "allow_custom_code": allow_custom_code,
-        }
-        try:
-            result = run_isolated(
-                "coral_action.data.preview:preview_task", request, stage="preview"
-            )
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
-    return result
+    with scratch_folder("preview") as folder:
+        loaded = load_model(model, paths, folder / "float.tflite")
+    request = {
+        "section": section,
+        "data": data.model_dump(mode="json"),
+        "preprocess": model.preprocess.model_dump(mode="json"),
+        "paths": paths.to_json(),
+        "inputs": loaded.to_json()["inputs"],
+        "count": count,
+        "allow_custom_code": allow_custom_code,
+    }
+    return run_isolated(
+        "coral_action.data.preview:preview_task",
+        request,
+        stage="preview",
+        reading=workspace(paths.root, paths.downloads.values()),
+        outputs={"output": target},
+    )

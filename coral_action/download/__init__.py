@@ -15,7 +15,7 @@ from coral_action.config.schema import ModelConfig
 from coral_action.download.cache import cache_folder, cached
 from coral_action.download.fetch import Network
 from coral_action.errors import ConfigError, CoralQuantizeError
-from coral_action.isolation import Limits, run_isolated
+from coral_action.isolation import Limits, Reading, run_isolated
 
 __all__ = ["Fetched", "downloads_of", "fetch"]
 
@@ -80,7 +80,12 @@ def _placed(file: Path, config: DownloadConfig, target: Path) -> Path:
     request = {"package": str(package), "folder": str(target), "name": config.url}
     # A stranger packed it: like a model, it is opened by a child process only.
     run_isolated(
-        "coral_action.download.archive:unpack_task", request, stage="unpacking", limits=_UNPACKING
+        "coral_action.download.archive:unpack_task",
+        request,
+        stage="unpacking",
+        limits=_UNPACKING,
+        reading=Reading((package,)),
+        writable=[target],
     )
     package.unlink()
     return target

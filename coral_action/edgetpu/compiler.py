@@ -11,6 +11,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coral_action.edgetpu.compiled_files import (
+    KEPT_OUTPUT_BYTES,
+    compiled_files,
+    keep_files,
+    log_path,
+    old_files,
+    table_of,
+)
 from coral_action.edgetpu.executable import CompiledModel, read_compiled
 from coral_action.edgetpu.failures import (
     TIMED_OUT,
@@ -19,16 +27,15 @@ from coral_action.edgetpu.failures import (
     Failure,
     explain,
 )
-from coral_action.edgetpu.log import CompilerLog, ModelLog, Row, parse_log
+from coral_action.edgetpu.log import CompilerLog, ModelLog, parse_log
 from coral_action.edgetpu.operators import Target
 from coral_action.edgetpu.options import arguments, major_version, missing_options
 from coral_action.edgetpu.outcome import outcome
 from coral_action.edgetpu.placement import Placement, from_compiled
 from coral_action.errors import CompilerError, ModelError, UsageError
 from coral_action.findings import Finding, Severity
-from coral_action.isolation import ProgramResult, run_program
-from coral_action.output_folder import replace_file
-from coral_action.scratch import Scratch
+from coral_action.isolation import ProgramResult, Reading, run_program, scratch_folder
+from coral_action.output_files import write_file
 from coral_action.tflite import TfliteModel, read_model
 
 if TYPE_CHECKING:
@@ -52,8 +59,6 @@ _MACHINES = ("x86_64", "amd64")
 _GRACE_SECONDS = 30
 _SEARCH_FACTOR = 10
 _VERSION_SECONDS = 20
-# A delegate search over a large model prints hundreds of long lines.
-_KEPT_OUTPUT_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -185,21 +190,23 @@ def compile_group(
             f"edgetpu_compiler {version} has no {', '.join(missing)}", hint="use version 16.0"
         )
     for model in models:
-        for old in _old_files(model):
+        for old in old_files(model):
             old.unlink()
     tries: list[Try] = []
     while True:
-        with Scratch("compile") as folder:
-            run = _run(compiler, models, config, version, Path(folder))
+        with scratch_folder("compile") as parent:
+            folder = parent / "output"
+            folder.mkdir()
+            run = _run(compiler, models, config, version, folder)
             tries.append(Try(outcome(run.said), run.result.returncode, round(run.seconds, 3)))
             for model in models:
-                replace_file(_log_path(model), run.result.output.encode("utf-8"))
+                write_file(log_path(model), run.result.output)
             known = _why_failed(run, models, config)
             if known is None:
                 return tuple(_keep(run, model, config, version, tries) for model in models)
             again = known.random and major_version(version) < 16 and len(tries) < config.tries
             if not again:
-                raise _error(known, run, config, tries, _log_path(models[0]))
+                raise _error(known, run, config, tries, log_path(models[0]))
 
 
 @dataclass(frozen=True)
@@ -211,15 +218,7 @@ class _Run:
 
     def files(self, model: Path) -> list[Path]:
         """The compiled files of a model: one, or its segments in order."""
-        whole = self.folder / f"{model.stem}_edgetpu.tflite"
-        if whole.is_file():
-            return [whole]
-        segments = self.folder.glob(f"{_escaped(model.stem)}_segment_*_of_*_edgetpu.tflite")
-        return sorted(segments, key=lambda path: (len(path.name), path.name))
-
-
-def _escaped(stem: str) -> str:
-    return "".join(f"[{c}]" if c in "[*?" else c for c in stem)
+        return compiled_files(self.folder, model.stem)
 
 
 def _run(
@@ -232,13 +231,26 @@ def _run(
     result = _start(
         [str(compiler), *options, "-o", str(folder), *(str(m.absolute()) for m in models)],
         seconds + _GRACE_SECONDS,
+        readable=[model.absolute() for model in models],
+        writable=[folder],
     )
     return _Run(result, parse_log(result.output), folder, time.monotonic() - started)
 
 
-def _start(command: Sequence[str], seconds: float) -> ProgramResult:
+def _start(
+    command: Sequence[str],
+    seconds: float,
+    readable: Sequence[Path] = (),
+    writable: Sequence[Path] = (),
+) -> ProgramResult:
     try:
-        return run_program(command, seconds=seconds, keep_bytes=_KEPT_OUTPUT_BYTES)
+        return run_program(
+            command,
+            seconds=seconds,
+            keep_bytes=KEPT_OUTPUT_BYTES,
+            reading=Reading(tuple(readable)),
+            writable=writable,
+        )
     except OSError as error:
         machine = platform.machine()
         elsewhere = machine.lower() not in _MACHINES
@@ -321,15 +333,15 @@ def _keep(
     run: _Run, model: Path, config: EdgeTpuConfig, version: str, tries: Sequence[Try]
 ) -> Compiled:
     """Move a model's files beside it, and read them."""
-    kept = [Path(shutil.move(path, model.parent / path.name)) for path in run.files(model)]
+    kept = keep_files(run.files(model), model.parent)
     names = {path.name for path in kept}
     said = [m for m in run.said.models if m.output and Path(m.output).name in names]
     cut = len(run.said.searched) > 1 and run.said.cuts  # the last try is the one that compiled
     for item in said:
-        item.rows = item.rows or _table(run.folder / f"{Path(str(item.output)).stem}.log")
+        item.rows = item.rows or table_of(run.folder / f"{Path(str(item.output)).stem}.log")
     return Compiled(
         path=kept[0],
-        log=_log_path(model),
+        log=log_path(model),
         version=run.said.version or version,
         paths=tuple(kept),
         models=tuple(read_compiled(path) for path in kept),
@@ -341,14 +353,6 @@ def _keep(
         ends=(*config.intermediate_tensors, *(run.said.cuts[-1].split(",") if cut else ())),
         output=run.result.output,
     )
-
-
-def _table(log: Path) -> list[Row]:
-    """The operator table of the compiler's own .log file, where its output had none."""
-    if not log.is_file():
-        return []
-    models = parse_log(log.read_bytes().decode("utf-8", "replace")).models
-    return models[0].rows if models else []
 
 
 def _findings(said: CompilerLog, tries: Sequence[Try]) -> list[Finding]:
@@ -384,14 +388,3 @@ def _findings(said: CompilerLog, tries: Sequence[Try]) -> list[Finding]:
             )
         )
     return found
-
-
-def _log_path(model: Path) -> Path:
-    return model.with_name(f"{model.stem}_edgetpu.log")
-
-
-def _old_files(model: Path) -> list[Path]:
-    """What an earlier compilation left, so that it is never taken for this one's."""
-    segments = model.parent.glob(f"{_escaped(model.stem)}_segment_*_of_*_edgetpu.tflite")
-    whole = model.with_name(f"{model.stem}_edgetpu.tflite")
-    return [path for path in (whole, *segments) if path.is_file()]

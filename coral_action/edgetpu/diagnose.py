@@ -27,8 +27,8 @@ from coral_action.edgetpu.operators import Effect, Target, View, judge
 from coral_action.edgetpu.options import arguments, target_of
 from coral_action.edgetpu.outcome import NOTHING_SAID, outcome
 from coral_action.findings import Finding, Severity
-from coral_action.isolation import run_program
-from coral_action.scratch import Scratch
+from coral_action.isolation import Reading, run_program, scratch_folder
+from coral_action.output_files import is_regular
 from coral_action.tflite import TfliteModel, read_model
 
 if TYPE_CHECKING:
@@ -234,16 +234,23 @@ class _Runs:
 
     def _outcome(self, part: Operators) -> str:
         whole = len(part) == len(self._model.operators)
-        with Scratch("diagnose") as folder:
-            path = Path(folder) / "part.tflite"
+        with scratch_folder("diagnose") as folder:
+            path = folder / "part.tflite"
+            made = folder / "output"
+            made.mkdir()
             path.write_bytes(self._content if whole else cut(self._content, self._model, part))
             left = max(1.0, self._deadline - time.monotonic())
             options = arguments(self._config, self._version)
-            command = [str(self._compiler), *options, "-o", folder, str(path)]
-            result = run_program(command, seconds=min(left, self._config.timeout + 30))
+            command = [str(self._compiler), *options, "-o", str(made), str(path)]
+            result = run_program(
+                command,
+                seconds=min(left, self._config.timeout + 30),
+                reading=Reading((path,)),
+                writable=[made],
+            )
             if result.timed_out:
                 return "failed:timeout"
-            left_file = path.with_name("part_edgetpu.tflite").is_file()
+            left_file = is_regular(made / "part_edgetpu.tflite")
             said = outcome(parse_log(result.output))
             if result.returncode == 0 and left_file:
                 return said

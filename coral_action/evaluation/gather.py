@@ -16,9 +16,15 @@ from coral_action.config.paths import PathRules
 from coral_action.data import SampleStatistics, merged
 from coral_action.errors import DataError, UsageError
 from coral_action.evaluation.columns import Columns, merge
-from coral_action.isolation import Json, Limits, ProgressCallback, run_isolated
+from coral_action.isolation import (
+    Json,
+    Limits,
+    ProgressCallback,
+    run_isolated,
+    scratch_folder,
+    workspace,
+)
 from coral_action.loading import FloatModel, request_for
-from coral_action.scratch import Scratch
 from coral_action.workers import run_in_workers
 
 if TYPE_CHECKING:
@@ -107,7 +113,10 @@ def gather(
         raise ValueError("the model has no evaluation data")
     _refuse_custom_code(options, allow_custom_code)
     _refuse_cut_images(config)
-    with Scratch() as folder:
+    with scratch_folder() as folder:
+        reading = workspace(paths.root, paths.downloads.values()).and_also(
+            model.path, int8, known_float_outputs
+        )
         request: Json = {
             "model": model.to_json(),
             "int8": str(int8),
@@ -117,11 +126,10 @@ def gather(
             "allow_custom_code": allow_custom_code,
             "reference": None,
             "stored": known_float_outputs and str(known_float_outputs),
-            "output": str(Path(folder) / "rows"),
             "part": part,
         }
         if options.reference == "original" and not model.already_quantized:
-            original = Path(folder) / "original"
+            original = folder / "original"
             original.mkdir()
             run_isolated(
                 "coral_action.evaluation.original:original_task",
@@ -133,7 +141,10 @@ def gather(
                 stage="evaluation of the original model",
                 limits=limits,
                 on_progress=on_progress,
+                reading=reading,
+                writable=[original],
             )
+            reading = reading.and_also(original)
             request |= {"stored": str(original), "reference": "original"}
         elif options.reference not in ("float", "original"):
             request |= {"stored": None, "reference": str(_existing(options.reference, paths))}
@@ -144,10 +155,12 @@ def gather(
             stage="evaluation",
             limits=limits,
             on_progress=on_progress,
+            reading=reading,
+            outputs=lambda index: {"output": folder / f"rows-{index}.npz"},
         )
         parts = []
         for index, result in enumerate(results):
-            path = Path(f"{request['output']}-{index}.npz")
+            path = folder / f"rows-{index}.npz"
             columns = Columns.load(path) if result["metrics"] else Columns()
             parts.append(Gathered.from_facts(columns, result))
     if part is not None and not any(found.metrics for found in parts):

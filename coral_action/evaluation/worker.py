@@ -35,7 +35,7 @@ def open_evaluation(request: dict[str, Any]) -> Samples:
 
 
 def evaluate_task(request: dict[str, Any], progress: ProgressCallback) -> dict[str, Any]:
-    """Evaluate shard `request["shard"]` = [index, count]; rows go to `request["output"]`-index."""
+    """Evaluate shard `request["shard"]` = [index, count]; rows go to `request["output"]`."""
     index, count = request["shard"]
     options = EvaluationConfig.model_validate(request["evaluation"])
     model = FloatModel.from_json(request["model"])
@@ -51,6 +51,7 @@ def evaluate_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
     first = next(iter(samples), None)
     if first is None:  # nothing is left for this part, or nothing of it can be decoded
         statistics.add_bad_files(samples.bad_files)
+        Columns().save(Path(request["output"]))
         return {**result, "statistics": statistics.to_json()}
     custom = _custom(request, options)
     reference = _reference(request, model)
@@ -67,7 +68,7 @@ def evaluate_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
         kernel_check=_run(Path(request["int8"]), model) if options.exact else None,
         advance=lambda done: progress(done, len(samples)),
     )
-    columns.save(Path(f"{request['output']}-{index}.npz"))
+    columns.save(Path(request["output"]))
     result["statistics"] = statistics.to_json()
     result["metrics"] = [metric.name for metric in plan.metrics]
     result["thumbnails"] = _thumbnails(columns, plan, samples)

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from coral_action.github.assets import is_temporary
-from coral_action.output_folder import replace_file
+from coral_action.output_files import write_file
 from coral_action.report import text
 from coral_action.report.escape import code
 from coral_action.report.model import ModelReport, Report
@@ -26,7 +26,7 @@ _OURS = re.compile(rf"\n*{re.escape(_BEGIN)}.*?(?:{re.escape(_END)}|\Z)\n*", re.
 def report_copy(report: Path) -> Path:
     """A report under the name that it has in a release, beside where it is."""
     copy = report.with_name(REPORT_NAME)
-    replace_file(copy, report.read_bytes())
+    write_file(copy, report.read_bytes())
     return copy
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from coral_action.config.paths import PathRules
 from coral_action.findings import Finding
-from coral_action.isolation import Json, Limits, run_isolated
+from coral_action.isolation import Json, Limits, run_isolated, workspace
 from coral_action.loading.conversion_check import conversion_findings
 from coral_action.loading.float_model import FloatModel, TensorSpec
 from coral_action.loading.formats import detect_format
@@ -51,11 +51,16 @@ def load_model(
         ModelError: if it can't be loaded or converted.
         StageCrashError: if the child died or ran out of time or memory.
     """
-    request = {**request_for(model, paths, allow_custom_code), "output": str(target)}
+    request = request_for(model, paths, allow_custom_code)
     result = run_isolated(
-        "coral_action.loading.child:load_task", request, stage="loading", limits=limits
+        "coral_action.loading.child:load_task",
+        request,
+        stage="loading",
+        limits=limits,
+        reading=workspace(paths.root, paths.downloads.values()).and_also(Path(request["source"])),
+        outputs={"output": target},
     )
-    return FloatModel.from_json(result)
+    return FloatModel.from_json({**result, "path": str(target)})
 
 
 def check_conversion(
@@ -73,7 +78,13 @@ def check_conversion(
     """
     request = {"load": request_for(config, paths, allow_custom_code), "model": model.to_json()}
     task = "coral_action.loading.original:check_task"
-    result = run_isolated(task, request, stage="checking the conversion", limits=limits)
+    result = run_isolated(
+        task,
+        request,
+        stage="checking the conversion",
+        limits=limits,
+        reading=workspace(paths.root, paths.downloads.values()).and_also(model.path),
+    )
     return conversion_findings(result["error"])
 
 

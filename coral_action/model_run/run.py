@@ -27,11 +27,12 @@ from coral_action.errors import CoralQuantizeError, StageCrashError
 from coral_action.evaluation import Accuracy
 from coral_action.findings import Finding
 from coral_action.finishing import embed_metadata, labelling_of, write_labels
+from coral_action.isolation import scratch_folder
 from coral_action.kept_stages import KeptStages
 from coral_action.loading import FloatModel, load_model
 from coral_action.model_run.evaluation import accuracy_of, measure_shard
 from coral_action.model_run.options import RunOptions
-from coral_action.output_folder import replace_file
+from coral_action.output_files import write_file
 from coral_action.progress import Advance, Progress
 from coral_action.provenance import model_hash, sha256_of
 from coral_action.quantization import (
@@ -62,7 +63,6 @@ from coral_action.report.model import (
     SizeData,
     SourceData,
 )
-from coral_action.scratch import Scratch
 from coral_action.sharding import quantized_before, remove_shards
 from coral_action.tflite import TfliteModel
 
@@ -106,8 +106,7 @@ class ModelRun:
         """Load, quantize, predict the placement, evaluate. Errors are kept, not raised."""
         if self.error is not None:
             return  # what it needs could not be fetched
-        with self.errors_kept(), Scratch() as folder, ExitStack() as crew:
-            scratch = Path(folder)
+        with self.errors_kept(), scratch_folder() as scratch, ExitStack() as crew:
             self._remove_old_files()
             hired: Crew | None = None
             with self.from_cache("loading"):
@@ -116,7 +115,7 @@ class ModelRun:
                 self.wait_for_room()
                 if self.options.quantized is None:
                     # The crew starts up while the model is loading.
-                    hired = crew.enter_context(start_crew(self.config))
+                    hired = crew.enter_context(start_crew(self.config, self.options.paths))
                 loaded = self._load(scratch)
                 self.kept.keep_loading(loaded)
             self._note_source(loaded)
@@ -130,7 +129,7 @@ class ModelRun:
                     made = self.kept.quantization(loaded, scratch, self.int8_path)
                 if made is None:
                     self.wait_for_room()
-                    hired = hired or crew.enter_context(start_crew(self.config))
+                    hired = hired or crew.enter_context(start_crew(self.config, self.options.paths))
                     made = self._quantize(loaded, hired)
                     self.kept.keep_quantization(loaded, made)
                 self._note_quantized(loaded, made)
@@ -159,7 +158,7 @@ class ModelRun:
     def _take_over(self, loaded: FloatModel, int8: Path) -> None:
         """A model that is full-integer already is verified and handed on as it is."""
         self.int8 = accept_full_integer(int8)
-        replace_file(self.int8_path, int8.read_bytes())
+        write_file(self.int8_path, int8.read_bytes())
         self._add_int8(loaded)
 
     def _quantize(self, loaded: FloatModel, crew: Crew) -> Int8Model:

@@ -10,8 +10,9 @@ from coral_action.config.paths import PathRules
 from coral_action.data import SampleStatistics, merged
 from coral_action.errors import QuantizationError
 from coral_action.findings import Finding, Severity
-from coral_action.isolation import Limits, ProgressCallback
+from coral_action.isolation import Limits, ProgressCallback, workspace
 from coral_action.loading import FloatModel
+from coral_action.output_files import write_file
 from coral_action.quantization.calibrators import NEEDS_HISTOGRAMS
 from coral_action.quantization.crew import Crew
 from coral_action.quantization.int8_model import Int8Model
@@ -37,15 +38,25 @@ __all__ = [
     "start_crew",
 ]
 
+# What the quantizing child leaves in its folder.
+_INT8, _FLOAT_OUTPUTS = "int8.tflite", "float-outputs.npz"
+
 
 def start_crew(
-    config: ModelConfig, *, limits: Limits | None = None, workers: int | None = None
+    config: ModelConfig,
+    paths: PathRules | None = None,
+    *,
+    limits: Limits | None = None,
+    workers: int | None = None,
 ) -> Crew:
     """The child processes for a model, to be started while it is being loaded.
 
-    A context manager: they end with it.
+    A context manager: they end with it. They may read the workspace of `paths`; without one, all
+    that the user can read.
     """
-    return Crew(workers or worker_count(config.calibration.samples), limits)
+    count = workers or worker_count(config.calibration.samples)
+    reading = workspace(paths.root, paths.downloads.values()) if paths else workspace(None)
+    return Crew(count, limits, reading)
 
 
 def quantize_model(
@@ -82,7 +93,7 @@ def quantize_model(
             full-integer; then `findings` names every operator and tensor.
     """
     if crew is None:
-        with start_crew(config, limits=limits) as own:
+        with start_crew(config, paths, limits=limits) as own:
             return quantize_model(
                 config,
                 model,
@@ -96,10 +107,10 @@ def quantize_model(
     started = time.monotonic()
     _refuse("the float model can't be quantized", verify_float(read_model(model.path)))
     prepared = prepare(model.path, config, crew.scratch)
-    request = _request(config, model, paths, prepared.path)
+    request = _request(config, model, paths, crew.give(prepared.path))
     request["allow_custom_code"] = allow_custom_code
     files, tiles = (
-        [str(crew.scratch / f"{kind}-{index}.npz") for index in range(crew.workers)]
+        [str(crew.folder(index) / f"{kind}.npz") for index in range(crew.workers)]
         for kind in ("observed", "tiles")
     )
     replies = crew.observe(
@@ -112,8 +123,11 @@ def quantize_model(
     statistics = merged([SampleStatistics.from_json(reply["statistics"]) for reply in replies])
     calibrated = time.monotonic()
     request |= {"observed": files, "tiles": tiles}
-    request["float_outputs"] = None if float_outputs is None else str(float_outputs)
-    reply, int8 = _quantize(crew, request, target)
+    folder = crew.folder(crew.workers)
+    request["output"] = str(folder / _INT8)
+    request["float_outputs"] = None if float_outputs is None else str(folder / _FLOAT_OUTPUTS)
+    reply = crew.quantize(request)
+    int8 = _take(crew, target, float_outputs)
     correction = reply.get("bias_correction", {})
     equalization = reply.get("equalization", {})
     return Int8Model(
@@ -184,18 +198,18 @@ def _request(
     }
 
 
-def _quantize(
-    crew: Crew, request: dict[str, Any], target: Path
-) -> tuple[dict[str, Any], TfliteModel]:
-    partial = target.with_name(target.name + ".part")
+def _take(crew: Crew, target: Path, float_outputs: Path | None) -> TfliteModel:
+    """What the quantizer left, put where it belongs once it is verified."""
     try:
-        reply = crew.quantize({**request, "output": str(partial)})
-        result = read_model(partial)
+        content = crew.made(_INT8)
+        result = read_model(content)
         _refuse("the result is not full-integer", verify(result))
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return reply, result
+        write_file(target, content)
+        if float_outputs is not None:
+            write_file(float_outputs, crew.made(_FLOAT_OUTPUTS))
+    except OSError as error:
+        raise QuantizationError(f"the quantized model can't be kept: {error}") from error
+    return result
 
 
 def _refuse(what: str, findings: list[Finding]) -> None:

@@ -7,17 +7,25 @@ model keeps one core busy, so the other can do that meanwhile.
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from coral_action.isolation import Limits, ProgressCallback, run_isolated
-from coral_action.scratch import Scratch
+from coral_action.isolation import (
+    Limits,
+    ProgressCallback,
+    Reading,
+    run_isolated,
+    scratch_folder,
+)
+from coral_action.output_files import open_regular
 from coral_action.workers import core_count
 
 Json = dict[str, Any]
@@ -28,14 +36,29 @@ _STAGES = {"observe": "calibration", "quantize": "quantization"}
 
 
 class Crew:
-    """Workers that observe, and one that quantizes; a context manager that ends them all."""
+    """Workers that observe, and one that quantizes; a context manager that ends them all.
 
-    def __init__(self, workers: int, limits: Limits | None = None) -> None:
-        """Start the children; they import what they need and wait."""
+    Each child reads the crew's folder, where requests and models are put for it, and writes into
+    a folder of its own below it.
+    """
+
+    def __init__(
+        self, workers: int, limits: Limits | None = None, reading: Reading | None = None
+    ) -> None:
+        """Start the children; they import what they need and wait.
+
+        Args:
+            workers: how many observe.
+            limits: of each.
+            reading: files that they may read, beside what `give` gives them.
+        """
         limits = limits or Limits()
         self._limits = replace(limits, seconds=limits.seconds + _WAITING_SECONDS)
-        self._folder = Scratch()
-        self.scratch = Path(self._folder.name)
+        self._stack = ExitStack()
+        self.scratch = self._stack.enter_context(scratch_folder())
+        self._reading = (reading or Reading()).and_also(self.scratch)
+        for index in range(workers + 1):
+            self.folder(index).mkdir()
         self._pool = ThreadPoolExecutor(workers + 1)
         self._progress: ProgressCallback | None = None
         self._parts = [(0, 0)] * workers
@@ -65,6 +88,25 @@ class Crew:
         self._send(self.workers, request)
         return self._quantizer.result()
 
+    def folder(self, index: int) -> Path:
+        """Where a child leaves its files: an observer by its index, the last is the quantizer."""
+        return self.scratch / f"child-{index}"
+
+    def give(self, path: Path) -> Path:
+        """Put a file where the children can read it; where it is now."""
+        if path.parent == self.scratch:
+            return path
+        return Path(shutil.copyfile(path, self.scratch / path.name))
+
+    def made(self, name: str) -> bytes:
+        """A file that the quantizer left in its folder.
+
+        Raises:
+            OSError: if it is not there, or is no plain file.
+        """
+        with open_regular(self.folder(self.workers) / name, self._limits.file_bytes) as file:
+            return file.read()
+
     def __enter__(self) -> Self:
         """Nothing more: the children are on their way."""
         return self
@@ -80,7 +122,7 @@ class Crew:
             if not self._file(index).exists():
                 self._send(index, {})
         self._pool.shutdown()
-        self._folder.cleanup()
+        self._stack.close()
 
     def _start(self, job: str, index: int) -> Future[Json]:
         def run() -> Json:
@@ -91,6 +133,8 @@ class Crew:
                 stage=_STAGES[job],
                 limits=self._limits,
                 on_progress=lambda done, total: self._report(index, done, total),
+                reading=self._reading,
+                writable=[self.folder(index)],
             )
 
         return self._pool.submit(copy_context().run, run)  # children belong to the same model
@@ -103,7 +147,7 @@ class Crew:
                 return
 
     def _ready(self, index: int) -> Path:
-        return self.scratch / f"ready-{index}"
+        return self.folder(index) / "ready"
 
     def _file(self, index: int) -> Path:
         return self.scratch / f"request-{index}.json"

@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 
 from coral_action.errors import UsageError
-from coral_action.output_folder import replace_file
+from coral_action.output_files import write_file
 from coral_action.report import html, markdown
 from coral_action.report.formats import render_json
 from coral_action.report.model import Report
@@ -37,6 +37,6 @@ def write_report(report: Report, folder: Path) -> None:
     )
     try:
         for name, content in contents.items():
-            replace_file(folder / name, content.encode("utf-8"))
+            write_file(folder / name, content)
     except OSError as error:
         raise UsageError(f"{folder}: can't be written: {error.strerror}") from error

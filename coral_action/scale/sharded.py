@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from coral_action.errors import CoralQuantizeError, MergeError, error_classes
-from coral_action.isolation import run_isolated
+from coral_action.isolation import Reading, run_isolated
 from coral_action.provenance import sha256_of
 from coral_action.report.model import (
     AccuracyData,
@@ -59,6 +60,7 @@ def from_shards(pieces: Sequence[Piece], planned: int | None, ignored: Sequence[
             "placement": base.placement and base.placement.model_dump(mode="json"),
         },
         stage="merging",
+        reading=Reading(tuple(map(Path, files))),
     )
     findings = [FindingData.model_validate(item) for item in scored["findings"]]
     lines = shards[0][0].lines

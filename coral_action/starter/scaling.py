@@ -11,9 +11,8 @@ from coral_action.config.schema import ModelConfig
 from coral_action.data import open_samples
 from coral_action.errors import CoralQuantizeError, DataError
 from coral_action.inference import Runner
-from coral_action.isolation import ProgressCallback, run_isolated
+from coral_action.isolation import ProgressCallback, run_isolated, scratch_folder, workspace
 from coral_action.loading import FloatModel, load_model
-from coral_action.scratch import Scratch
 from coral_action.tflite import read_model
 
 PRESETS: tuple[str, ...] = get_args(PresetName)
@@ -32,13 +31,14 @@ def measured_presets(folder: Path, source: str, images: str) -> dict[str, float]
     config = ModelConfig.model_validate(
         {"name": "trial", "source": source, "calibration": {"images": images}}
     )
-    with Scratch() as scratch:
+    with scratch_folder() as scratch:
         try:
-            model = load_model(config, paths, Path(scratch) / "float.tflite")
+            model = load_model(config, paths, scratch / "float.tflite")
             found = run_isolated(
                 "coral_action.starter.scaling:measure_task",
                 {"model": model.to_json(), "images": images, "paths": paths.to_json()},
                 stage="trying presets",
+                reading=workspace(paths.root, paths.downloads.values()).and_also(model.path),
             )
         except CoralQuantizeError:
             return {}

@@ -1,6 +1,6 @@
 """A process that imported TensorFlow once and forks for each task, so that a load costs 0.3 s.
 
-For tests only. Each fork runs `isolation.child_main`, as a real child does: own session, limits,
+For tests only. Each fork runs `child.child_main`, as a real child does: sandbox, limits,
 scratch folder, result.json; the answer is read by the same code. What a fork does not have is a
 fresh interpreter, so a part of the tests goes through the real `run_isolated` as well.
 """
@@ -15,11 +15,16 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from coral_action import isolation
+from coral_action.child import child_main
+from coral_action.endings import Ending
 from coral_action.isolation import Json, Limits
+from coral_action.sandbox import Policy, Reading
+from coral_action.watching import OUT_OF_TIME
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 
@@ -52,19 +57,29 @@ class ForkServer:
         stage: str,
         limits: Limits | None = None,
         on_progress: Any = None,
+        reading: Reading | None = None,
+        outputs: Mapping[str, Path] | None = None,
     ) -> Json:
         limits = limits or Limits()
         with tempfile.TemporaryDirectory(prefix="coral-", ignore_cleanup_errors=True) as folder:
-            (Path(folder) / "request.json").write_text(json.dumps(request), encoding="utf-8")
-            words = [task, folder, limits.seconds, limits.memory_bytes, limits.file_bytes]
+            readable = tuple(map(str, (reading or Reading()).readable))
+            # Code in the models of `cases` leaves a mark in a temporary folder of the tests.
+            policy = Policy(readable=readable, writable=(folder, tempfile.gettempdir()))
+            isolation.write_start(Path(folder), task, request, limits, policy, outputs or {})
             with self._lock:
                 assert self._process.stdin is not None and self._process.stdout is not None
-                self._process.stdin.write(json.dumps(words) + "\n")
+                self._process.stdin.write(json.dumps([folder, limits.seconds]) + "\n")
                 self._process.stdin.flush()
                 answer = json.loads(self._process.stdout.readline())
-            return isolation._result(
-                Path(folder), answer["returncode"], answer["timed_out"], stage, limits
-            )
+            log = Path(folder, "output.log")
+            output = log.read_text(errors="replace") if log.exists() else ""
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                stopped = OUT_OF_TIME if answer["timed_out"] else ""
+                ending = Ending(descriptor, answer["returncode"], stopped, output, stage, limits)
+                return ending.collect(outputs or {})
+            finally:
+                os.close(descriptor)
 
 
 def serve() -> None:
@@ -81,15 +96,15 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
-        task, folder, seconds, memory, size = json.loads(line)
+        folder, seconds = json.loads(line)
         pid = os.fork()
         if pid == 0:
-            _be_child(task, folder, memory, size)
+            _be_child(folder)
         answers.write(json.dumps(_wait(pid, seconds)) + "\n")
         answers.flush()
 
 
-def _be_child(task: str, folder: str, memory: int, size: int) -> None:
+def _be_child(folder: str) -> None:
     os.setsid()
     output = os.open(f"{folder}/output.log", os.O_WRONLY | os.O_CREAT)
     for descriptor in (1, 2):
@@ -98,7 +113,7 @@ def _be_child(task: str, folder: str, memory: int, size: int) -> None:
     os.environ.update(HOME=folder, TMPDIR=folder)
     tempfile.tempdir = None
     progress = os.open(os.devnull, os.O_WRONLY)
-    isolation.child_main([task, folder, str(progress), str(memory), str(size)])
+    child_main([folder, str(progress)])
 
 
 def _wait(pid: int, seconds: float) -> Json:

@@ -24,10 +24,10 @@ from hypothesis import strategies as st
 
 from coral_action.console import describe
 from coral_action.errors import CompilerError, ModelError
-from coral_action.github.notices import Notice
 from coral_action.github.runner import Runner
 from coral_action.report import sarif, terminal
 from coral_action.report.model import Report
+from coral_action.report.notices import Notice
 
 job = action_job.job  # the fixture
 

@@ -18,7 +18,8 @@ from coral_action.git_folder import tracked_files
 from coral_action.github.inputs import ActionInputs
 from coral_action.github.publish import release_files
 from coral_action.github.release_notes import report_copy
-from coral_action.output_folder import replace_file, require_free
+from coral_action.output_files import write_file
+from coral_action.output_folder import require_free
 from coral_action.report.files import write_report
 from coral_action.report.model import Report
 
@@ -231,7 +232,7 @@ def test_half_a_file_is_never_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space"):
-        replace_file(tmp_path / "x", b"new")
+        write_file(tmp_path / "x", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
     assert (tmp_path / "x").read_bytes() == b"old"
 
