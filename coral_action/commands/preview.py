@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from coral_action.config import ModelConfig
     from coral_action.config.paths import PathRules
+    from coral_action.config.schema import ModelConfig
 
 
 @click.command(
@@ -52,7 +52,7 @@ def preview(
 
     Values are turned back into pixels for display; the sheet says how.
     """
-    from coral_action.config import load_config
+    from coral_action.config.loader import load_config
     from coral_action.config.paths import PathRules
     from coral_action.errors import UsageError
 

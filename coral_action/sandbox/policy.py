@@ -68,7 +68,7 @@ def workspace(root: Path | None, elsewhere: Iterable[Path] = ()) -> Reading:
 
 
 def without_git(folder: Path) -> Iterable[Path]:
-    """What lies in a folder, but for `.git`, and for links: a rule would follow them to anywhere."""
+    """What lies in a folder, but for `.git`, and for links: a rule would follow them."""
     try:
         found = folder.iterdir()
         return [path for path in found if path.name.lower() != ".git" and not path.is_symlink()]

@@ -1,7 +1,7 @@
 """The process that holds the token, as the action does, and the things that lie around it.
 
-Usage: victim.py FOLDER TOKEN. The stranger's hook is in FOLDER/workspace. Prints JSON: what the hook
-found from within the sandbox, and what it finds without.
+Usage: victim.py FOLDER TOKEN. The stranger's hook is in FOLDER/workspace. Prints JSON: what the
+hook found from within the sandbox, and what it finds without.
 """
 
 from __future__ import annotations
