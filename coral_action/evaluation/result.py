@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
@@ -173,4 +174,10 @@ class Accuracy:
         Raises:
             ValueError: if the data are no such result.
         """
-        return TypeAdapter(cls).validate_python(data)
+        return _adapter().validate_python(data)
+
+
+@cache
+def _adapter() -> TypeAdapter[Accuracy]:
+    """Takes 7 ms to build."""
+    return TypeAdapter(Accuracy)
