@@ -50,10 +50,15 @@ def _references(value: Json) -> Iterator[str]:
     """The names of the definitions that a key may hold, in lists and mappings, too."""
     if "$ref" in value:
         yield value["$ref"].rpartition("/")[2]
-    inner = value.get("additionalProperties")
-    for part in (*value.get("anyOf", ()), value.get("items"), inner):
+    for part in (*value.get("anyOf", ()), value.get("items"), *_named(value)):
         if isinstance(part, dict):
             yield from _references(part)
+
+
+def _named(value: Json) -> Iterator[Json]:
+    """What a mapping of names holds: pydantic writes a rule for the names as a pattern."""
+    inner = (value.get("additionalProperties"), *value.get("patternProperties", {}).values())
+    yield from (part for part in inner if isinstance(part, dict))
 
 
 @dataclass(frozen=True)
@@ -104,9 +109,8 @@ class _Page:
         elif value.get("type") == "array":
             yield f"list of {_plural(self._takes(value.get('items', {})))}"
         elif value.get("type") == "object":
-            inner = value.get("additionalProperties")
-            named = f"mapping of names to {self._takes(inner)}" if isinstance(inner, dict) else ""
-            yield named or "mapping"
+            named = [f"mapping of names to {self._takes(inner)}" for inner in _named(value)]
+            yield from named or ["mapping"]
         elif value.get("type") != "null":
             yield _NAMES.get(value.get("type", ""), "anything") + _bounds(value)
 
