@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from harness import PROJECT, DemoRun
+from harness import PROJECT, DemoRun, parse_outputs, runner_environment
 
 
 @pytest.fixture
@@ -28,17 +28,11 @@ def start(workspace: Path, **inputs: str) -> tuple[subprocess.CompletedProcess[s
     output, summary = workspace.parent / "output", workspace.parent / "summary"
     output.touch()
     summary.touch()
+    given = {"config": "coral.yml", "compiler": "none", **inputs}
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(workspace.parent),
-        "CI": "true",
-        "GITHUB_ACTIONS": "true",
-        "GITHUB_WORKSPACE": str(workspace),
-        "GITHUB_OUTPUT": str(output),
-        "GITHUB_STEP_SUMMARY": str(summary),
-        "INPUT_CONFIG": "coral.yml",
-        "INPUT_COMPILER": "none",
-        **inputs,
+        **runner_environment(workspace, output, summary, given),
     }
     finished = subprocess.run(
         [sys.executable, PROJECT / "entrypoint.py"],
@@ -51,25 +45,10 @@ def start(workspace: Path, **inputs: str) -> tuple[subprocess.CompletedProcess[s
     return finished, output, summary
 
 
-def parse_outputs(path: Path) -> dict[str, str]:
-    """The runner's reading of its output file: NAME<<DELIMITER, lines, DELIMITER."""
-    lines = iter(path.read_text().splitlines())
-    outputs = {}
-    for line in lines:
-        name, _, delimiter = line.partition("<<")
-        value = []
-        for inner in lines:
-            if inner == delimiter:
-                break
-            value.append(inner)
-        outputs[name] = "\n".join(value)
-    return outputs
-
-
 def test_outputs_and_summary(workspace: Path) -> None:
-    finished, output, summary = start(workspace, INPUT_MODELS="digits_keras")
+    finished, output, summary = start(workspace, models="digits_keras")
     assert finished.returncode == 0, finished.stderr
-    outputs = parse_outputs(output)
+    outputs = parse_outputs(output.read_text())
     assert outputs["passed"] == "true"
     assert outputs["files"] == "coral-output/digits_keras_int8.tflite"
     assert outputs["cpu-operators"] == "0"
@@ -82,11 +61,12 @@ def test_outputs_and_summary(workspace: Path) -> None:
 
 def test_failure_is_an_annotation_and_an_exit_code(workspace: Path) -> None:
     (workspace / "model.keras").unlink()
-    finished, output, summary = start(workspace, INPUT_MODELS="digits_keras")
+    finished, output, summary = start(workspace, models="digits_keras")
     assert finished.returncode == 3
-    assert "::error file=coral.yml,line=1,title=coral-quantize::" in finished.stderr
+    # Line 10 of coral.yml is where this model begins.
+    assert "::error file=coral.yml,line=10,title=coral-quantize::" in finished.stderr
     assert "Traceback" not in finished.stderr
-    assert parse_outputs(output)["passed"] == "false"
+    assert parse_outputs(output.read_text())["passed"] == "false"
     assert "1 of 1 model failed" in summary.read_text()
 
 
@@ -116,7 +96,7 @@ def test_second_step_finds_what_the_first_one_left(demo: DemoRun, workspace: Pat
 
 
 def test_config_outside_of_the_workspace(workspace: Path) -> None:
-    finished, _, _ = start(workspace, INPUT_CONFIG="../coral.yml")
+    finished, _, _ = start(workspace, config="../coral.yml")
     assert finished.returncode == 2
     assert "outside of the workspace" in finished.stderr
 
@@ -125,6 +105,6 @@ def test_source_outside_of_the_workspace(workspace: Path, digits: Path) -> None:
     text = (workspace / "coral.yml").read_text()
     outside = str(digits / "model.keras")
     (workspace / "coral.yml").write_text(text.replace("model.keras", outside))
-    finished, _, _ = start(workspace, INPUT_MODELS="digits_keras")
+    finished, _, _ = start(workspace, models="digits_keras")
     assert finished.returncode == 2
     assert "outside of the workspace" in finished.stderr

@@ -14,7 +14,7 @@ from coral_action.isolation import ProgressCallback
 from coral_action.quantization.bias_correction import correct_biases
 from coral_action.quantization.calibrators import CALIBRATORS, Options, Ranges
 from coral_action.quantization.equalization import equalize
-from coral_action.quantization.layer_error import layer_errors, with_histograms
+from coral_action.quantization.layer_error import layer_errors
 from coral_action.quantization.observation import Observed, merge, observe, open_calibration
 from coral_action.quantization.quantizer import annotate, quantize
 from coral_action.quantization.ranges import known, override
@@ -155,9 +155,8 @@ def quantize_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
         int8 = engine.correct(int8, always=steps["bias_correction"] is True)
     if steps["layer_errors"] is not False:
         probes = engine.probes.samples
-        worst = layer_errors(int8, engine.content, probes)[:_WORST_LAYERS]
-        shown = with_histograms(worst, int8, engine.content, probes)
-        engine.result["layer_errors"] = [error.to_json() for error in shown]
+        errors = layer_errors(int8, engine.content, probes, histograms=_WORST_LAYERS)
+        engine.result["layer_errors"] = [error.to_json() for error in errors[:_WORST_LAYERS]]
     Path(request["output"]).write_bytes(int8)
     if request["float_outputs"] is not None:
         _save_outputs(Path(request["float_outputs"]), observed)

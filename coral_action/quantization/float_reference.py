@@ -19,23 +19,23 @@ class FloatReference:
     """A float .tflite that keeps all its tensors, looked up by name."""
 
     def __init__(self, content: bytes) -> None:
-        self._model = read_model(content)
+        self.model = read_model(content)
         self._by_name = {
             t.name: t.index
-            for t in self._model.tensors
+            for t in self.model.tensors
             if t.type == "FLOAT32" and not t.is_constant and t.name
         }
         self._runner = Runner(
             content,
-            self._model.input_names(),
-            self._model.output_names(),
+            self.model.input_names(),
+            self.model.output_names(),
             keep_all_tensors=True,
         )
 
     def twin(self, tensor: Tensor) -> int | None:
         """The float tensor that an int8 tensor came from: the one of its name and shape."""
         index = self._by_name.get(tensor.name)
-        if index is None or self._model.tensors[index].shape != tensor.shape:
+        if index is None or self.model.tensors[index].shape != tensor.shape:
             return None
         return index
 

@@ -18,7 +18,7 @@ from coral_action.quantization.layer_histogram import (
     weights_of,
 )
 from coral_action.quantization.verification import label
-from coral_action.tflite import read_model
+from coral_action.tflite import TfliteModel, read_model
 
 MAX_SAMPLES = 32
 
@@ -29,7 +29,7 @@ class LayerError:
 
     `sqnr` is 10 log10(sum x^2 / sum (x - y)^2) in dB over all samples, x float and y int8; errors
     of the layers before it are in it. `activations` and `weights` are there where they were asked
-    for (`with_histograms`) and the layer has some.
+    for (`histograms`) and the layer has some.
     """
 
     operator: str
@@ -51,13 +51,16 @@ class LayerError:
         return cls(**{**data, **histograms})
 
 
-def layer_errors(int8: bytes, real: bytes, samples: Sequence[Sample]) -> list[LayerError]:
+def layer_errors(
+    int8: bytes, real: bytes, samples: Sequence[Sample], *, histograms: int = 0
+) -> list[LayerError]:
     """The error of each layer with a float twin of the same name, the worst first.
 
     Args:
         int8: the int8 .tflite.
         real: the float .tflite that it was made from.
         samples: at most the first 32 are used.
+        histograms: so many layers, the worst ones, get histograms of activations and weights.
     """
     model = read_model(int8)
     reference = FloatReference(real)
@@ -85,22 +88,19 @@ def layer_errors(int8: bytes, real: bytes, samples: Sequence[Sample]) -> list[La
         for row, (operator, index, _) in enumerate(layers)
         if signal[row] > 0
     ]
-    return sorted(errors, key=lambda error: error.sqnr)
+    errors.sort(key=lambda error: error.sqnr)
+    shown = _with_histograms(errors[:histograms], model, reference, used)
+    return [*shown, *errors[histograms:]]
 
 
-def with_histograms(
-    errors: Sequence[LayerError], int8: bytes, real: bytes, samples: Sequence[Sample]
+def _with_histograms(
+    errors: Sequence[LayerError],
+    model: TfliteModel,
+    reference: FloatReference,
+    samples: Sequence[Sample],
 ) -> list[LayerError]:
-    """The same layers with histograms of their float activations and weights.
-
-    Args:
-        errors: of `layer_errors`.
-        int8: the int8 .tflite.
-        real: the float .tflite that it was made from.
-        samples: a few are run through the float model.
-    """
-    model, floats = read_model(int8), read_model(real)
-    reference = FloatReference(real)
+    if not errors:
+        return []
     pairs_by_name = {
         tensor.name: (twin, tensor)
         for tensor in model.tensors
@@ -111,7 +111,7 @@ def with_histograms(
     found = []
     for error, values, (twin, tensor) in zip(errors, activations, pairs, strict=True):
         weights = weight_histogram(
-            weights_of(floats, twin, "FLOAT32"), weights_of(model, tensor.index, "INT8")
+            weights_of(reference.model, twin, "FLOAT32"), weights_of(model, tensor.index, "INT8")
         )
         found.append(replace(error, activations=values, weights=weights))
     return found

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import parse_outputs, runner_environment
+
 OWNER = (1001, 1002)  # the runner's own user and group, which the workspace belongs to
 _SECONDS = 600
 _REPOSITORY = "octo/models"
@@ -58,33 +60,29 @@ def run_as_runner(
         os.chown(commands / name, *OWNER)
     payload = event or PULL_REQUEST
     (temp / "_github_workflow" / "event.json").write_text(json.dumps(payload))
+    files = "/github/file_commands"
     variables = {
         "HOME": "/github/home",
-        "CI": "true",
-        "GITHUB_ACTIONS": "true",
         "GITHUB_ACTION": "__self",
         "GITHUB_API_URL": "http://127.0.0.1:9",
-        "GITHUB_ENV": "/github/file_commands/env",
+        "GITHUB_ENV": f"{files}/env",
         "GITHUB_EVENT_NAME": "pull_request",
         "GITHUB_EVENT_PATH": "/github/workflow/event.json",
-        "GITHUB_OUTPUT": "/github/file_commands/output",
-        "GITHUB_PATH": "/github/file_commands/path",
+        "GITHUB_PATH": f"{files}/path",
         "GITHUB_REPOSITORY": _REPOSITORY,
         "GITHUB_RUN_ID": "1",
         "GITHUB_SERVER_URL": "https://github.com",
         "GITHUB_SHA": "0" * 40,
-        "GITHUB_STATE": "/github/file_commands/state",
-        "GITHUB_STEP_SUMMARY": "/github/file_commands/summary",
-        "GITHUB_WORKSPACE": "/github/workspace",
+        "GITHUB_STATE": f"{files}/state",
         "RUNNER_OS": "Linux",
         "RUNNER_TEMP": "/github/runner_temp",
-        **{f"INPUT_{name.upper()}": value for name, value in inputs.items()},
+        **runner_environment("/github/workspace", f"{files}/output", f"{files}/summary", inputs),
         **(environment or {}),
     }
     mounts = {
         temp / "_github_home": "/github/home",
         temp / "_github_workflow": "/github/workflow",
-        commands: "/github/file_commands",
+        commands: files,
         temp: "/github/runner_temp",
         workspace: "/github/workspace",
     }
@@ -113,21 +111,6 @@ def start(
         text=True,
         timeout=_SECONDS,
     )
-
-
-def parse_outputs(text: str) -> dict[str, str]:
-    """The runner's reading of its output file: NAME<<DELIMITER, lines, DELIMITER."""
-    lines = iter(text.splitlines())
-    outputs = {}
-    for line in lines:
-        name, _, delimiter = line.partition("<<")
-        value = []
-        for inner in lines:
-            if inner == delimiter:
-                break
-            value.append(inner)
-        outputs[name] = "\n".join(value)
-    return outputs
 
 
 def give(folder: Path, owner: tuple[int, int] = OWNER) -> None:

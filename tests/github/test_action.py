@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from fakes.github_server import Fault, GitHubServer, cut, status
 from fakes.github_state import REPOSITORY, TOKEN
-from harness import PROJECT
+from harness import PROJECT, parse_outputs, runner_environment
 
 from coral_action import action
 from coral_action.github.clock import Clock
@@ -43,10 +43,9 @@ class Job:
         self.event = folder / "event.json"
         self.payload: dict[str, Any] = {"number": 7, "pull_request": server.state.add_pull(7)}
         self.variables = {
-            "GITHUB_ACTIONS": "true",
-            "GITHUB_WORKSPACE": str(self.workspace),
-            "GITHUB_OUTPUT": str(self.output),
-            "GITHUB_STEP_SUMMARY": str(self.summary),
+            **runner_environment(
+                self.workspace, self.output, self.summary, {"token": TOKEN, "compiler": "none"}
+            ),
             "GITHUB_EVENT_PATH": str(self.event),
             "GITHUB_EVENT_NAME": "pull_request",
             "GITHUB_REPOSITORY": REPOSITORY,
@@ -55,18 +54,11 @@ class Job:
             "GITHUB_RUN_ID": "1",
             "GITHUB_JOB": "build",
             "GITHUB_WORKFLOW": "coral",
-            "INPUT_TOKEN": TOKEN,
-            "INPUT_COMPILER": "none",
         }
 
     @property
     def outputs(self) -> dict[str, str]:
-        lines = iter(self.output.read_text().splitlines())
-        found = {}
-        for line in lines:
-            name, _, delimiter = line.partition("<<")
-            found[name] = "\n".join(iter(lambda: next(lines), delimiter))
-        return found
+        return parse_outputs(self.output.read_text())
 
     def files(self) -> list[Path]:
         folder = self.workspace.parent

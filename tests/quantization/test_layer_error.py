@@ -10,7 +10,7 @@ from zoo_support import Zoo, every_tensor, zoo  # noqa: F401 - fixtures too
 
 from coral_action.quantization.calibrators import CALIBRATORS, Options
 from coral_action.quantization.graph import Graph
-from coral_action.quantization.layer_error import LayerError, layer_errors, with_histograms
+from coral_action.quantization.layer_error import LayerError, layer_errors
 from coral_action.quantization.layer_histogram import activation_histograms
 from coral_action.quantization.observation import observe
 from coral_action.quantization.quantizer import annotate, quantize
@@ -97,7 +97,7 @@ def test_histograms_count_the_float_values_of_a_layer_and_its_weights(
     real, int8 = residual
     samples = zoo.samples("residual", 12)
     errors = layer_errors(int8, real, samples)
-    shown = with_histograms(errors, int8, real, samples)
+    shown = layer_errors(int8, real, samples, histograms=99)
     assert [replace(e, activations=None, weights=None) for e in shown] == errors
     floats = every_tensor(real, samples[:8])
     graph, quantized = Graph(real), read_model(int8)
@@ -133,8 +133,11 @@ def test_histograms_count_the_float_values_of_a_layer_and_its_weights(
 def test_histograms_cross_to_the_parent_as_json(residual: tuple[bytes, bytes], zoo: Zoo) -> None:
     real, int8 = residual
     samples = zoo.samples("residual", 2)
-    for error in with_histograms(layer_errors(int8, real, samples), int8, real, samples):
+    errors = layer_errors(int8, real, samples, histograms=3)
+    for error in errors:
         assert LayerError.from_json(json.loads(json.dumps(error.to_json()))) == error
+    assert all(error.activations for error in errors[:3])
+    assert not any(error.activations or error.weights for error in errors[3:])
 
 
 def test_values_far_from_the_others_are_seen_whatever_part_is_counted() -> None:
