@@ -27,9 +27,9 @@ from coral_action.edgetpu import (
 )
 from coral_action.errors import CoralQuantizeError, StageCrashError
 from coral_action.evaluation import evaluate
+from coral_action.file_writing import replace_file
 from coral_action.findings import Finding
 from coral_action.loading import FloatModel, check_conversion, load_model
-from coral_action.output_folder import replace_file
 from coral_action.progress import Advance, Progress
 from coral_action.provenance import sha256_of
 from coral_action.quantization import (

@@ -20,6 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "config",
             "converter_api",
             "download",
+            "file_writing",
             "git_folder",
             "inference",
             "isolation",
@@ -38,7 +39,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"report"}),
     frozenset({"model_run"}),
     frozenset({"pipeline", "github"}),
-    frozenset({"console"}),
+    frozenset({"console", "echo"}),
     frozenset({"commands", "action"}),
     frozenset({"cli"}),
 )

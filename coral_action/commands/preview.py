@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coral_action.console import echo
+from coral_action.echo import echo
 
 if TYPE_CHECKING:
     from coral_action.config import ModelConfig

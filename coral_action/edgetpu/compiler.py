@@ -26,9 +26,9 @@ from coral_action.edgetpu.options import arguments, major_version, missing_optio
 from coral_action.edgetpu.outcome import outcome
 from coral_action.edgetpu.placement import Placement, from_compiled
 from coral_action.errors import CompilerError, ModelError, UsageError
+from coral_action.file_writing import replace_file
 from coral_action.findings import Finding, Severity
 from coral_action.isolation import ProgramResult, run_program
-from coral_action.output_folder import replace_file
 from coral_action.tflite import TfliteModel, read_model
 
 if TYPE_CHECKING:

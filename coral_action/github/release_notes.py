@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from coral_action.file_writing import replace_file
 from coral_action.github.assets import is_temporary
-from coral_action.output_folder import replace_file
 from coral_action.report import text
 from coral_action.report.escape import code
 from coral_action.report.model import ModelReport, Report

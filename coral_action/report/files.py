@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from coral_action.errors import UsageError
-from coral_action.output_folder import replace_file
+from coral_action.file_writing import replace_file
 from coral_action.report import html, markdown
 from coral_action.report.formats import render_json
 from coral_action.report.model import Report

@@ -14,11 +14,12 @@ from repositories import commit, git, repository
 from coral_action import git_folder
 from coral_action.config.paths import BrokenLinkError, PathRules, is_git_folder
 from coral_action.errors import ConfigError, UsageError
+from coral_action.file_writing import replace_file
 from coral_action.git_folder import tracked_files
 from coral_action.github.inputs import ActionInputs
 from coral_action.github.publish import release_files
 from coral_action.github.release_notes import report_copy
-from coral_action.output_folder import replace_file, require_free
+from coral_action.output_folder import require_free
 from coral_action.report.files import write_report
 from coral_action.report.model import Report
 
