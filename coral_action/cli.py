@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import click
 
-from coral_action.console import Settings, describe, echo
+from coral_action.console import Settings, describe
+from coral_action.echo import echo
 from coral_action.errors import EXIT_USAGE, CoralQuantizeError
 
 # Each is `coral_action.commands.<name>`, imported when it is asked for: `check` has to be fast.

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
-from typing import Any
 
-import click
 from rich.console import Console
 
 from coral_action.errors import CoralQuantizeError, troubleshooting
@@ -32,16 +29,6 @@ def describe(error: CoralQuantizeError, *, debug: bool, name: str = "") -> str:
         lines.append(error.details)
     # A terminal and a runner's log both obey what stands in them; details come from anywhere.
     return "\n".join(harmless(line) for line in "\n".join(lines).splitlines())
-
-
-def echo(text: str, *, err: bool = False) -> None:
-    """Print lines for people that may hold foreign text: they steer no terminal and no runner."""
-    click.echo("\n".join(harmless(line) for line in text.splitlines()), err=err)
-
-
-def echo_json(data: Any) -> None:
-    """Print JSON; what would be a command in a runner's log is written as an escape."""
-    click.echo(json.dumps(data, indent=2).replace("##[", "##\\u005b"))
 
 
 def choose_progress(*, quiet: bool, together: bool = False) -> Progress:

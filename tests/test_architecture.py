@@ -51,7 +51,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"sharding"}),
     frozenset({"model_run"}),
     frozenset({"pipeline", "github", "scale"}),
-    frozenset({"console", "version_text"}),
+    frozenset({"console", "echo", "version_text"}),
     frozenset({"commands", "action"}),
     frozenset({"cli"}),
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coral_action.console import echo, echo_json
+from coral_action.echo import echo, echo_json
 
 if TYPE_CHECKING:
     from coral_action.edgetpu import Placement

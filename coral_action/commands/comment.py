@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from coral_action.console import echo
+from coral_action.echo import echo
 
 
 @click.command()

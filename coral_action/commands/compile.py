@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from coral_action.console import echo, echo_json
+from coral_action.echo import echo, echo_json
 
 
 @click.command("compile")

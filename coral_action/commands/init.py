@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coral_action.console import echo
+from coral_action.echo import echo
 
 if TYPE_CHECKING:
     from coral_action.starter import FoundData, FoundModel

@@ -22,6 +22,7 @@ from coral_action.loading.interface import LoadRequest, listed
 Json = dict[str, Any]
 
 _MAX_CONFIG_BYTES = 64 * 2**20
+MAX_UNPACKED_BYTES = 4 * 2**30
 _WEIGHTS_ONLY_HINT = (
     "save the whole model where it was built: model.save('model.keras'), not model.save_weights"
 )
@@ -92,6 +93,13 @@ def refuse_code(config: Json, request: LoadRequest) -> None:
 
 def _from_zip(path: Path) -> bytes:
     with zipfile.ZipFile(path) as archive:
+        # Keras unpacks the weights onto the disk; what is declared is what can come out.
+        declared = sum(entry.file_size for entry in archive.infolist())
+        if declared > MAX_UNPACKED_BYTES:
+            raise ModelError(
+                f"{path}: {declared:,} bytes when unpacked, more than {MAX_UNPACKED_BYTES:,}",
+                hint="no model of that size runs on an Edge TPU",
+            )
         if archive.getinfo("config.json").file_size > _MAX_CONFIG_BYTES:
             raise ValueError("config.json is too large")
         return archive.read("config.json")

@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 
 from coral_action.download.archive import Bounds, unpack, unpack_task
-from coral_action.errors import DownloadError
+from coral_action.errors import DownloadError, ModelError
 from coral_action.isolation import run_isolated
+from coral_action.loading import formats
+from coral_action.loading.interface import LoadRequest
+from coral_action.loading.keras_config import read_config
 
 SMALL = Bounds(files=20, total_bytes=1_000_000, ratio=50, free_bytes=10_000, depth=5)
 GOOD = {"saved_model.pb": b"model", "variables/variables.index": b"i", "a b/ü.txt": b""}
@@ -241,6 +244,19 @@ def test_damaged_ones_from_a_fixed_seed(tmp_path: Path, form: str) -> None:
         except DownloadError as error:
             assert "\n" not in error.message
     assert not (tmp_path.parent / "escaped").exists()
+
+
+def test_keras_file_that_is_a_bomb(tmp_path: Path) -> None:
+    """Two members that declare almost 4 GiB each, as a bomb of zeros would."""
+    path = make_zip(tmp_path / "m.keras", {"config.json": b"{}", "a.h5": b"a", "b.h5": b"b"})
+    content = bytearray(path.read_bytes())
+    place = 0
+    while (place := content.find(b"PK\x01\x02", place + 1)) >= 0:
+        if b".h5" in content[place : place + 60]:
+            content[place + 24 : place + 28] = (2**32 - 2).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="bytes when unpacked, more than 4,294,967,296"):
+        read_config(LoadRequest(str(path), formats.KERAS))
 
 
 def test_it_runs_in_a_child(tmp_path: Path, place: Path) -> None:

@@ -1,4 +1,4 @@
-"""docs/security.md names tests; each of them is there, and each attack file is named."""
+"""docs/security.md names tests, and each of them is there."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ DOCUMENT = (PROJECT / "docs" / "security.md").read_text()
 NAMED = set(re.findall(r"`(test_\w+\.py)::(test_\w+)`", DOCUMENT))
 
 
-def tests_of(path: Path) -> set[str]:
+def names_in(path: Path) -> set[str]:
     body = ast.parse(path.read_text()).body
     return {node.name for node in body if isinstance(node, ast.FunctionDef)}
 
 
 def test_named_tests_exist() -> None:
     files = {path.name: path for path in (PROJECT / "tests").rglob("test_*.py")}
-    missing = [f"{f}::{t}" for f, t in NAMED if f not in files or t not in tests_of(files[f])]
+    missing = [f"{f}::{t}" for f, t in NAMED if f not in files or t not in names_in(files[f])]
     assert missing == []
     assert len(NAMED) > 50
 
