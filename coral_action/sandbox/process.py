@@ -51,19 +51,21 @@ def be_killed_first() -> None:
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
-def can_read(user: int, group: int, paths: Iterable[Path]) -> bool:
-    """Whether another user could read files and enter folders; asked by root, of its one thread."""
+def unreadable(user: int, group: int, paths: Iterable[Path]) -> Path | None:
+    """The first file or folder that another user could not read or enter; root asks."""
     mine = os.getegid()
     os.setgroups([])
     os.setegid(group)
     os.seteuid(user)
     try:
-        return all(
-            os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0), effective_ids=True)
-            for path in paths
-        )
-    except PermissionError:  # of a folder on the way to a path
-        return False
+        for path in paths:
+            try:
+                mode = os.R_OK | (os.X_OK if path.is_dir() else 0)
+                if not os.access(path, mode, effective_ids=True):
+                    return path
+            except PermissionError:  # a folder on the way to it
+                return path
+        return None
     finally:
         os.seteuid(0)
         os.setegid(mine)

@@ -1,7 +1,7 @@
 """The process that holds the token, as the action does, and the things that lie around it.
 
-Usage: victim.py FOLDER TOKEN. The stranger's hook is in FOLDER/workspace. Prints JSON: what the hook
-found from within the sandbox, and what it finds without.
+Usage: victim.py FOLDER TOKEN. The stranger's hook is in FOLDER/workspace. Prints JSON: what the
+hook found from within the sandbox, and what it finds without.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def main(folder: Path, token: str) -> None:
         text=True,
         check=True,
     )
-    print(json.dumps({"inside": inside, "written": written, "outside": json.loads(free.stdout)}))
+    found = {"inside": inside, "written": written, "outside": json.loads(free.stdout)}
+    print(json.dumps(found))  # noqa: T201
 
 
 def sandboxed(root: Path) -> str:
