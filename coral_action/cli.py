@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from coral_action import __version__
-from coral_action.console import Settings, describe
+from coral_action.console import Settings, describe, show_sandbox
 from coral_action.errors import EXIT_USAGE, CoralQuantizeError
 
 # Each is `coral_action.commands.<name>`, imported when it is asked for: `check` has to be fast.
@@ -63,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     settings = Settings(debug="--debug" in words)
     words = [word for word in words if word != "--debug"]  # it may stand before or after a command
+    if settings.debug:
+        show_sandbox(sys.stderr)
     try:
         result = cli.main(words, prog_name="coral-quantize", standalone_mode=False, obj=settings)
         sys.exit(result if isinstance(result, int) else 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from typing import TextIO
 
 from rich.console import Console
 
@@ -26,6 +27,16 @@ def describe(error: CoralQuantizeError, *, debug: bool, name: str = "") -> str:
     if debug and error.details:
         lines.append(error.details)
     return "\n".join(lines)
+
+
+def show_sandbox(stream: TextIO) -> None:
+    """Say how strong the sandbox is even where nothing is wrong with it: a line for each kind."""
+    import logging
+
+    logger = logging.getLogger("coral_action.sandbox")
+    logger.addHandler(logging.StreamHandler(stream))
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
 
 
 def choose_progress(*, quiet: bool) -> Progress:

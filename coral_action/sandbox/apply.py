@@ -15,6 +15,7 @@ from coral_action.sandbox.namespaces import leave_network
 from coral_action.sandbox.policy import Policy, without_git
 from coral_action.sandbox.process import (
     be_killed_first,
+    can_choose_capabilities,
     capabilities,
     close_descriptors,
     die_with_parent,
@@ -175,7 +176,7 @@ def _choose_identity(policy: Policy, files: _Files) -> _Identity | None:
         user, group = owner.st_uid, owner.st_gid
     kept: int | None = 0
     if unreadable(user, group, files.program) is not None:
-        held = capabilities()
+        held = capabilities() if can_choose_capabilities() else 0
         kept = next((c for c in (_DAC_READ_SEARCH, _DAC_OVERRIDE) if held & c), None)
     if user == 0 or kept is None:
         _own(policy, 0, 0)

@@ -97,7 +97,7 @@ def drop_capabilities(kept: int = 0) -> None:
     Raises:
         KernelError: if the machine's call is not known here, or the kernel refuses.
     """
-    if platform.machine() not in _CAPSET:
+    if not can_choose_capabilities():
         raise KernelError(f"capset of {platform.machine()} is not known here")
     prctl(PR_SET_NO_NEW_PRIVS, number(1))
     header = struct.pack("=Ii", _CAPABILITY_VERSION, 0)
@@ -107,6 +107,11 @@ def drop_capabilities(kept: int = 0) -> None:
     for capability in range(32):
         if kept >> capability & 1:
             prctl(PR_CAP_AMBIENT, number(PR_CAP_AMBIENT_RAISE), number(capability))
+
+
+def can_choose_capabilities() -> bool:
+    """Whether `drop_capabilities` works on this kind of machine."""
+    return platform.machine() in _CAPSET
 
 
 def capabilities() -> int:

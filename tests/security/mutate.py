@@ -70,14 +70,7 @@ MUTATIONS = (
         f"{_TOKEN}[git_config]",
     ),
     Mutation(
-        "no inherited descriptors (by subprocess)",
-        "isolation.py",
-        "            pass_fds=(pipe.write_end,),",
-        "            close_fds=False,\n            pass_fds=(),",
-        "test_attack_token.py",
-    ),
-    Mutation(
-        "no inherited descriptors (by the child)",
+        "no inherited descriptors",
         "sandbox/apply.py",
         "    close_descriptors(kept_descriptors)\n",
         "",

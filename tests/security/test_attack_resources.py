@@ -89,8 +89,9 @@ def test_nothing_outlives_the_child(tmp_path: Path) -> None:
     body = """
 pid = os.fork()
 if pid == 0:
-    os.setsid()
     os.setpgid(0, 0)
+    if os.fork() == 0:
+        os.setsid()
     time.sleep(600)
 time.sleep(0.3)
 raise ValueError(pid)
