@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from coral_action.config.loader import load_config
 from coral_action.config.paths import PathRules
-from coral_action.console import describe
+from coral_action.console import describe, show_sandbox
 from coral_action.edgetpu import find_compiler
 from coral_action.edgetpu.install import install
 from coral_action.errors import (
@@ -45,6 +45,8 @@ def main(environment: Mapping[str, str] | None = None) -> int:
     """Run the action and return its exit code (README, "Exit codes")."""
     environment = dict(os.environ if environment is None else environment)
     runner = Runner(environment, sys.stderr)
+    if runner.debug:
+        show_sandbox(sys.stderr)
     try:
         # Taken out at once: no process that is started from here on can inherit it.
         token = Token.from_environment(environment)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import click
 
-from coral_action.console import Settings, describe
+from coral_action.console import Settings, describe, show_sandbox
 from coral_action.echo import echo
 from coral_action.errors import EXIT_USAGE, CoralQuantizeError
 
@@ -84,6 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     settings = Settings(debug="--debug" in words)
     words = [word for word in words if word != "--debug"]  # it may stand before or after a command
+    if settings.debug:
+        show_sandbox(sys.stderr)
     try:
         result = cli.main(words, prog_name="coral-quantize", standalone_mode=False, obj=settings)
         sys.exit(result if isinstance(result, int) else 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from typing import TextIO
 
 from rich.console import Console
 
@@ -29,6 +30,16 @@ def describe(error: CoralQuantizeError, *, debug: bool, name: str = "") -> str:
         lines.append(error.details)
     # A terminal and a runner's log both obey what stands in them; details come from anywhere.
     return "\n".join(harmless(line) for line in "\n".join(lines).splitlines())
+
+
+def show_sandbox(stream: TextIO) -> None:
+    """Say how strong the sandbox is even where nothing is wrong with it: a line for each kind."""
+    import logging
+
+    logger = logging.getLogger("coral_action.sandbox")
+    logger.addHandler(logging.StreamHandler(stream))
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
 
 
 def choose_progress(*, quiet: bool, together: bool = False) -> Progress:

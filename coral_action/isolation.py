@@ -202,7 +202,7 @@ def run_program(
         policy = replace(
             policy,
             runnable=(*policy.runnable, *map(str, own)),
-            writable=(*policy.writable, tempfile.gettempdir()),
+            shared=(tempfile.gettempdir(),),
         )
         code = _IMPORT + "from coral_action.sandbox.launch import main; main(sys.argv[2:])"
         start = json.dumps(
@@ -268,8 +268,13 @@ class _Scratch:
     ) -> Policy:
         """What the child may do; the folders that it may write become its own."""
         user = next_user() if other_user else None
-        for folder in (self.path, *writable):
-            give_to_child(folder, user)
+        try:
+            for folder in (self.path, *writable):
+                give_to_child(folder, user)
+        except OSError:  # a number that this container's users do not reach to
+            user = None
+            for folder in (self.path, *writable):
+                give_to_child(folder, os.geteuid())
         self.path.chmod(0o700)
         # On somebody's own machine, what may be read may be run: their function can need a tool.
         anything = [path for path in reading.readable if path == Path("/")]

@@ -19,6 +19,8 @@ ONNX = "onnx"
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _ZIP_MAGIC = b"PK\x03\x04"
 _HEAD_BYTES = 4096
+# No flatbuffer or protocol buffer can be larger, and nothing near it fits the Edge TPU.
+MAX_MODEL_BYTES = 2**31
 
 
 def detect_format(path: Path) -> tuple[str, Path]:
@@ -52,6 +54,12 @@ def detect_format(path: Path) -> tuple[str, Path]:
 
 def _head(path: Path) -> bytes:
     try:
+        size = path.stat().st_size
+        if size > MAX_MODEL_BYTES:
+            raise ModelError(
+                f"{path}: {size:,} bytes are too many for a model ({MAX_MODEL_BYTES:,} at most)",
+                hint="an Edge TPU model has some megabytes: is this the right file?",
+            )
         with path.open("rb") as file:
             return file.read(_HEAD_BYTES)
     except FileNotFoundError as error:

@@ -6,6 +6,7 @@ import os
 import resource
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from coral_action.sandbox.kernel import LINUX, KernelError
@@ -14,7 +15,7 @@ from coral_action.sandbox.namespaces import leave_network
 from coral_action.sandbox.policy import Policy, without_git
 from coral_action.sandbox.process import (
     be_killed_first,
-    can_read,
+    can_choose_capabilities,
     capabilities,
     close_descriptors,
     die_with_parent,
@@ -22,6 +23,7 @@ from coral_action.sandbox.process import (
     drop_privileges,
     hide_from_children,
     limit,
+    unreadable,
 )
 from coral_action.sandbox.seccomp import restrict_calls
 from coral_action.sandbox.strength import Strength
@@ -64,7 +66,7 @@ _READ_ONLY = (
 )
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
 # Capabilities to read files whatever their mode, the weaker one first (linux/capability.h); a
-# container has the other one only.
+# container has the stronger one only.
 _DAC_READ_SEARCH, _DAC_OVERRIDE = 1 << 2, 1 << 1
 
 
@@ -80,9 +82,9 @@ def apply(policy: Policy, kept_descriptors: frozenset[int] = frozenset()) -> Str
     strength = Strength()
     counted_alone = _leave_network(strength)
     files = _Files(policy)
-    unreadable = policy.user is not None and not files.readable_by(policy)
+    identity = _choose_identity(policy, files)
     _restrict_files(files, strength)
-    kept = _become(policy, strength, needs_to_read=unreadable)
+    kept = _become(identity, policy, strength)
     try:
         drop_capabilities(kept)
         strength.hold("capabilities")
@@ -108,7 +110,7 @@ class _Files:
         package = str(Path(__file__).resolve().parents[1])
         self.readable = [*_READ_ONLY, package, *policy.readable]
         self.runnable = [*_SYSTEM, sys.prefix, sys.base_prefix, *policy.runnable]
-        self.writable = [*_DEVICES, *policy.writable]
+        self.writable = [*_DEVICES, *policy.writable, *policy.shared]
         self.listable = list(policy.listable)
         libraries = os.environ.get("LD_LIBRARY_PATH", "").split(":")
         for folder in filter(None, (*sys.path, *libraries)):
@@ -119,11 +121,12 @@ class _Files:
             else:
                 self.readable.append(folder)
 
-    def readable_by(self, policy: Policy) -> bool:
-        """Whether the policy's user can read what only some users may be able to."""
-        asked = [*policy.readable, *policy.runnable, *sys.path, sys.executable, os.__file__]
-        existing = [Path(path) for path in asked if path and os.path.exists(path)]  # noqa: PTH110
-        return can_read(policy.user or 0, policy.group or 0, existing)
+        self.job = _existing(policy.readable)
+        self.program = _existing((*policy.runnable, *sys.path, sys.executable, os.__file__))
+
+
+def _existing(paths: Iterable[str]) -> list[Path]:
+    return [Path(path) for path in paths if path and os.path.exists(path)]  # noqa: PTH110
 
 
 def _leave_network(strength: Strength) -> bool:
@@ -152,24 +155,53 @@ def _restrict_files(files: _Files, strength: Strength) -> None:
         strength.miss("files")
 
 
-def _become(policy: Policy, strength: Strength, *, needs_to_read: bool) -> int:
-    """Become the policy's user; the capabilities that this child can't do without.
+@dataclass(frozen=True)
+class _Identity:
+    user: int
+    group: int
+    capability: int = 0  # that it can't do without
 
-    Where files are for their owner alone, a user that is not the owner needs one to read them.
+
+def _choose_identity(policy: Policy, files: _Files) -> _Identity | None:
+    """Who the child will be; None where it stays who it is.
+
+    It is the policy's user, unless the job's files are for their owner alone: then it is the owner.
+    Where even this program is for its owner alone, it takes a capability to read along.
     """
     if policy.user is None or policy.group is None:
+        return None
+    user, group = policy.user, policy.group
+    if (path := unreadable(user, group, files.job)) is not None:
+        owner = path.stat()
+        user, group = owner.st_uid, owner.st_gid
+    kept: int | None = 0
+    if unreadable(user, group, files.program) is not None:
+        held = capabilities() if can_choose_capabilities() else 0
+        kept = next((c for c in (_DAC_READ_SEARCH, _DAC_OVERRIDE) if held & c), None)
+    if user == 0 or kept is None:
+        _own(policy, 0, 0)
+        return None
+    _own(policy, user, group)
+    return _Identity(user, group, kept)
+
+
+def _own(policy: Policy, user: int, group: int) -> None:
+    """Give the child's own folders, which were the policy's user's, to who it is in the end."""
+    for folder in policy.writable:
+        os.chown(folder, user, group)
+
+
+def _become(identity: _Identity | None, policy: Policy, strength: Strength) -> int:
+    """Become another user where one was chosen; the capabilities that are kept."""
+    if identity is None:
         if LINUX and os.geteuid() == 0:
             strength.miss("user")
         return 0
-    held = capabilities()
-    kept = next((c for c in (_DAC_READ_SEARCH, _DAC_OVERRIDE) if held & c), 0)
-    kept = kept if needs_to_read else 0
     try:
-        if needs_to_read and not kept:
-            raise PermissionError("the other user could not read the job's files")
-        drop_privileges(policy.user, policy.group, keep_capabilities=bool(kept))
-        strength.hold("user")
-    except OSError:  # such as a number that this container's users do not reach to
+        drop_privileges(identity.user, identity.group, keep_capabilities=identity.capability != 0)
+    except OSError:
+        _own(policy, 0, 0)
         strength.miss("user")
         return 0
-    return kept
+    strength.hold("user")
+    return identity.capability

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-_PATHS = ("readable", "writable", "runnable", "listable")
+_PATHS = ("readable", "writable", "shared", "runnable", "listable")
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class Policy:
 
     Attributes:
         readable: files and folders, with all below.
-        writable: folders, with all below.
+        writable: folders of the child's own, with all below.
+        shared: folders of others that it may write into, with all below.
         runnable: programs, with the folders of what they need.
         listable: folders whose names may be listed, but not what is in the files.
         user: uid to become, where this process is root; None keeps it.
@@ -26,6 +27,7 @@ class Policy:
 
     readable: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
     runnable: tuple[str, ...] = ()
     listable: tuple[str, ...] = ()
     user: int | None = None
@@ -68,7 +70,7 @@ def workspace(root: Path | None, elsewhere: Iterable[Path] = ()) -> Reading:
 
 
 def without_git(folder: Path) -> Iterable[Path]:
-    """What lies in a folder, but for `.git`, and for links: a rule would follow them."""
+    """What lies in a folder, but for `.git` and for links, which a rule would follow anywhere."""
     try:
         found = folder.iterdir()
         return [path for path in found if path.name.lower() != ".git" and not path.is_symlink()]

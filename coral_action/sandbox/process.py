@@ -51,19 +51,21 @@ def be_killed_first() -> None:
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
-def can_read(user: int, group: int, paths: Iterable[Path]) -> bool:
-    """Whether another user could read files and enter folders; asked by root, of its one thread."""
+def unreadable(user: int, group: int, paths: Iterable[Path]) -> Path | None:
+    """The first file or folder that another user could not read or enter; root asks."""
     mine = os.getegid()
     os.setgroups([])
     os.setegid(group)
     os.seteuid(user)
     try:
-        return all(
-            os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0), effective_ids=True)
-            for path in paths
-        )
-    except PermissionError:  # of a folder on the way to a path
-        return False
+        for path in paths:
+            try:
+                mode = os.R_OK | (os.X_OK if path.is_dir() else 0)
+                if not os.access(path, mode, effective_ids=True):
+                    return path
+            except PermissionError:  # a folder on the way to it
+                return path
+        return None
     finally:
         os.seteuid(0)
         os.setegid(mine)
@@ -95,7 +97,7 @@ def drop_capabilities(kept: int = 0) -> None:
     Raises:
         KernelError: if the machine's call is not known here, or the kernel refuses.
     """
-    if platform.machine() not in _CAPSET:
+    if not can_choose_capabilities():
         raise KernelError(f"capset of {platform.machine()} is not known here")
     prctl(PR_SET_NO_NEW_PRIVS, number(1))
     header = struct.pack("=Ii", _CAPABILITY_VERSION, 0)
@@ -105,6 +107,11 @@ def drop_capabilities(kept: int = 0) -> None:
     for capability in range(32):
         if kept >> capability & 1:
             prctl(PR_CAP_AMBIENT, number(PR_CAP_AMBIENT_RAISE), number(capability))
+
+
+def can_choose_capabilities() -> bool:
+    """Whether `drop_capabilities` works on this kind of machine."""
+    return platform.machine() in _CAPSET
 
 
 def capabilities() -> int:

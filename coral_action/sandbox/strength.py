@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import dataclass, field
 
 # Each defence, and what it is called where people read of it.
@@ -20,7 +19,6 @@ _MARK = b"sandbox "
 # What a launcher sends where the program itself can't be started, with the error's number.
 CANT_START = b"can't-start"
 
-_logger = logging.getLogger("coral_action.sandbox")
 _noted: list[Strength] = []
 
 
@@ -68,9 +66,12 @@ def note(strength: Strength) -> None:
     if any(strength == known for known in _noted):
         return
     _noted.append(strength)
+    import logging  # a child, which has no use for it, would start 5 ms later
+
     # A person has to know when a defence that the token depends on is missing; and only then.
     level = logging.DEBUG if strength.essential else logging.WARNING
-    _logger.log(level, "sandbox: children are kept by %s", strength.describe())
+    logger = logging.getLogger("coral_action.sandbox")
+    logger.log(level, "sandbox: children are kept by %s", strength.describe())
 
 
 def weakest() -> Strength | None:

@@ -193,4 +193,4 @@ def samples() -> list[dict[str, object]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(attempt()))  # noqa: T201 - it is what the victim reads
+    print(json.dumps(attempt()))  # noqa: T201

@@ -65,8 +65,8 @@ def main(folder: Path, token: str) -> None:
         text=True,
         check=True,
     )
-    outside = json.loads(free.stdout)
-    print(json.dumps({"inside": inside, "written": written, "outside": outside}))  # noqa: T201
+    found = {"inside": inside, "written": written, "outside": json.loads(free.stdout)}
+    print(json.dumps(found))  # noqa: T201
 
 
 def sandboxed(root: Path) -> str:
