@@ -71,20 +71,21 @@ class Ending:
         raise StageCrashError(self._crash(), details=self.output)
 
     def _stopped(self) -> StageCrashError:
-        why, hint, topic = {
+        why, hint = {
             OUT_OF_TIME: (
                 f"took longer than {self.limits.seconds:g} seconds",
                 "a smaller model or fewer samples need less time",
-                "out-of-time",
             ),
             TOO_MANY_PROCESSES: (
                 f"started more than {MAX_PROCESSES} processes",
                 "a function of yours can do with fewer",
-                "",
             ),
         }[self.stopped]
         return StageCrashError(
-            f"{self.stage} {why} and was stopped", hint=hint, details=self.output, topic=topic
+            f"{self.stage} {why} and was stopped",
+            hint=hint,
+            details=self.output,
+            topic="out-of-time",
         )
 
     def _reply(self) -> Json:

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coral_action.echo import echo
+
 if TYPE_CHECKING:
     from coral_action.config.paths import PathRules
     from coral_action.config.schema import ModelConfig
 
 
-@click.command(
-    epilog="Example: coral-quantize preview --config coral.yml --model digits --count 12"
-)
+@click.command()
 @click.option(
     "--config",
     "config_path",
     type=click.Path(path_type=Path),
     default=Path("coral.yml"),
     show_default=True,
+    help="Where the models and their data are named.",
 )
 @click.option("--model", "names", multiple=True, help="Only this model; can be repeated.")
 @click.option(
@@ -30,7 +31,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Which of the model's data.",
 )
-@click.option("--count", type=click.IntRange(1, 400), default=24, show_default=True)
+@click.option(
+    "--count",
+    type=click.IntRange(1, 400),
+    default=24,
+    show_default=True,
+    help="Samples on the sheet.",
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -51,6 +58,8 @@ def preview(
     """Write a contact sheet (PNG) of preprocessed samples: see what the model sees.
 
     Values are turned back into pixels for display; the sheet says how.
+
+    Example: coral-quantize preview --config coral.yml --model digits --count 12
     """
     from coral_action.config.loader import load_config
     from coral_action.config.paths import PathRules
@@ -72,12 +81,12 @@ def preview(
         result = write_preview(
             model, paths, target, section=section, count=count, allow_custom_code=allow_custom_code
         )
-        click.echo(f"{target}: {result['shown']} samples of {section}")
-        click.echo(f"  shown as {result['how']}")
+        echo(f"{target}: {result['shown']} samples of {section}")
+        echo(f"  shown as {result['how']}")
         for finding in result["findings"]:
             if finding["id"] not in config.ignore:
-                click.echo(f"  {finding['severity']} {finding['id']}: {finding['message']}")
-                click.echo(f"    {finding['advice']}")
+                echo(f"  {finding['severity']} {finding['id']}: {finding['message']}")
+                echo(f"    {finding['advice']}")
 
 
 def write_preview(
