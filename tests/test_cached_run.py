@@ -89,6 +89,7 @@ def without_time(report: dict[str, Any]) -> dict[str, Any]:
     """A report without what two runs may differ in."""
     report = json.loads(json.dumps(report))
     del report["created"]
+    report["tool"].pop("sandbox", None)  # said only where a child process was needed
     report.pop("config_file", None)
     for model in report["models"]:
         del model["seconds"], model["quantization"]["seconds"]
