@@ -88,10 +88,6 @@ class Cache:
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 
-    def has(self, key: str) -> bool:
-        """Whether there is an entry, damaged or not: a hint, no promise."""
-        return self.folder is not None and (self._place(self.folder, key) / _INDEX).is_file()
-
     def store(self, key: str, data: dict[str, Any], files: Mapping[str, Path]) -> None:
         """Keep a result. A full disk or a folder that can't be written costs the entry, no more."""
         if self.folder is None:

@@ -63,13 +63,18 @@ class FileIndex:
             return ""
 
     def save(self) -> None:
-        """Write what is new, for the next run; a folder that can't be written costs only time."""
+        """Write what is new, for the next run; a folder that can't be written costs only time.
+
+        What an earlier run knew of files that are gone is forgotten.
+        """
         if self._file is None or not self._new:
             return
         with contextlib.suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             partial = self._file.with_name(f"{self._file.name}.{os.getpid()}.part")
-            content = json.dumps(list(self._known.items()), separators=(",", ":"))
+            # In name order: the same files give the same index, whichever thread was first.
+            known = [(path, seen) for path, seen in sorted(self._known.items()) if _is_there(path)]
+            content = json.dumps(known, separators=(",", ":"))
             partial.write_text(content, encoding="utf-8")
             partial.replace(self._file)
 
@@ -92,6 +97,14 @@ class FileIndex:
             self._known[path] = (stamp, text)
             self._new = True
         return text
+
+
+def _is_there(path: str) -> bool:
+    try:
+        os.stat(path)  # noqa: PTH116 - hot
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _stamp(status: os.stat_result) -> Stamp:

@@ -39,8 +39,9 @@ class Scratch(tempfile.TemporaryDirectory[str]):
 def remove_stale(folder: Path | None = None) -> list[Path]:
     """Remove scratch folders of runs that ended without doing so; returns what was found.
 
-    Only folders of this user, and none whose process lives or whose lock is held: a process in
-    another container, which shares the temporary folder, has a number that means nothing here.
+    Only folders of this user (root gives some to its children's users), and none whose process
+    lives or whose lock is held: a process in another container, which shares the temporary folder,
+    has a number that means nothing here.
     """
     found = []
     for entry in os.scandir(folder or tempfile.gettempdir()):
@@ -89,7 +90,7 @@ def _lives(pid: int, start: str) -> bool:
 def _is_abandoned(path: str) -> bool:
     with contextlib.suppress(OSError):
         status = os.lstat(path)
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        if not stat.S_ISDIR(status.st_mode) or os.geteuid() not in (status.st_uid, 0):
             return False
         held = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:

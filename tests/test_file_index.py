@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
 from pathlib import Path
@@ -82,6 +83,17 @@ def test_a_change_that_hides_its_time_is_found(tmp_path: Path, how: str) -> None
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
     target.replace(path)
     assert index.digest(str(path)) == sha(b"two")
+
+
+@pytest.mark.usefixtures("long_ago")
+def test_files_that_are_gone_are_forgotten(tmp_path: Path) -> None:
+    index = FileIndex(tmp_path / "index.json")
+    for name in ("stays", "goes"):
+        index.digest(str(aged(tmp_path / name, b"x")))
+    (tmp_path / "goes").unlink()
+    index.save()
+    ((path, _),) = json.loads((tmp_path / "index.json").read_text())
+    assert path == str(tmp_path / "stays")
 
 
 def test_what_is_no_readable_file_has_no_digest(tmp_path: Path) -> None:

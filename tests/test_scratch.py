@@ -77,6 +77,15 @@ def test_folders_of_others_stay(temporary: Path, name: str) -> None:
     assert remove_stale() == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
+def test_folder_that_was_given_to_a_child_s_user_is_removed(temporary: Path) -> None:
+    folder = temporary / f"coral-{DEAD}-abc"
+    folder.mkdir()
+    os.chown(folder, 64100, 64100)
+    assert remove_stale() == [folder]
+    assert not folder.exists()
+
+
 def test_links_are_not_followed(temporary: Path) -> None:
     (temporary / "mine").mkdir()
     (temporary / f"coral-{DEAD}-abc").symlink_to(temporary / "mine")

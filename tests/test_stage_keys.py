@@ -69,7 +69,8 @@ def changed(before: dict[str, str | None], after: dict[str, str | None]) -> tupl
 
 def test_every_setting_of_a_model_is_thought_of() -> None:
     """A new key of coral.yml has to be put into the key of the stage that it changes."""
-    assert set(SETTINGS) == set(ModelConfig.model_fields)
+    after_all_stages = {"metadata"}  # written into the files when they are made
+    assert set(ModelConfig.model_fields) - after_all_stages == set(SETTINGS)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
