@@ -72,7 +72,7 @@ _FIXED_ENVIRONMENT = {
 _SHOWN_OUTPUT_BYTES = 64 * 2**10
 _IMPORT = "import sys; sys.path.append(sys.argv[1]);"
 # Threads count here: libraries start one for each core, several times over.
-_THREADS, _THREADS_PER_CORE = 4096, 256
+_THREADS, _THREADS_PER_CORE = 1024, 64
 
 
 @contextmanager

@@ -324,6 +324,11 @@ class Report(_Data):
     gates: GatesData | None = None
 
     @property
+    def versions(self) -> dict[str, str]:
+        """Of the tools that shape the results; how child processes were kept is none of these."""
+        return {name: version for name, version in self.tool.items() if name != "sandbox"}
+
+    @property
     def exit_code(self) -> int:
         """The worst of the models' exit codes."""
         return worst_exit_code(model.exit_code for model in self.models)

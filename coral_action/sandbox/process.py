@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import resource
 import signal
 import struct
@@ -98,12 +97,12 @@ def drop_capabilities(kept: int = 0) -> None:
         KernelError: if the machine's call is not known here, or the kernel refuses.
     """
     if not can_choose_capabilities():
-        raise KernelError(f"capset of {platform.machine()} is not known here")
+        raise KernelError(f"capset of {os.uname().machine} is not known here")
     prctl(PR_SET_NO_NEW_PRIVS, number(1))
     header = struct.pack("=Ii", _CAPABILITY_VERSION, 0)
     # Effective, permitted, inheritable; then the same of the upper half.
     sets = struct.pack("=6I", kept, kept, kept, 0, 0, 0)
-    syscall(_CAPSET[platform.machine()], header, sets)
+    syscall(_CAPSET[os.uname().machine], header, sets)
     for capability in range(32):
         if kept >> capability & 1:
             prctl(PR_CAP_AMBIENT, number(PR_CAP_AMBIENT_RAISE), number(capability))
@@ -111,7 +110,7 @@ def drop_capabilities(kept: int = 0) -> None:
 
 def can_choose_capabilities() -> bool:
     """Whether `drop_capabilities` works on this kind of machine."""
-    return platform.machine() in _CAPSET
+    return os.uname().machine in _CAPSET
 
 
 def capabilities() -> int:

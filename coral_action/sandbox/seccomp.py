@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import platform
+import os
 import struct
 from dataclasses import dataclass
 
@@ -154,7 +154,7 @@ def restrict_calls() -> None:
     Raises:
         KernelError: if the kernel has no filters, or the machine is not known here.
     """
-    content = program(platform.machine())
+    content = program(os.uname().machine)
     buffer = ctypes.create_string_buffer(content, len(content))
 
     class Program(ctypes.Structure):

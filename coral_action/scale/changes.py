@@ -83,7 +83,7 @@ def unchanged(
         baseline: the earlier report.
         compiled: whether models are compiled, or their placement is predicted; None for either.
     """
-    if baseline.tool != tool_versions():
+    if baseline.versions != tool_versions():
         return frozenset()
     before = {model.name: model for model in baseline.models}
     return frozenset(

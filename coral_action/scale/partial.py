@@ -72,7 +72,7 @@ def common_config(partials: Sequence[Partial]) -> ConfigData:
 
 
 def _same_tools(first: Partial, other: Partial) -> None:
-    ours, theirs = first.report.tool, other.report.tool
+    ours, theirs = first.report.versions, other.report.versions
     for tool in sorted({*ours, *theirs}):
         if ours.get(tool) != theirs.get(tool):
             raise UsageError(

@@ -136,16 +136,14 @@ def test_what_is_no_file_is_not_taken(kind: str, outside: Path, output: Path) ->
 @pytest.mark.parametrize("name", ["result.json", "output.log"])
 @pytest.mark.parametrize("kind", ["link", "fifo"])
 @pytest.mark.usefixtures("pretender")
-def test_the_parents_own_files_are_not_followed(
-    name: str, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_parents_own_files_are_not_followed(name: str, kind: str) -> None:
     """The parent reads both after the child has ended: a link could show it its own environment."""
-    monkeypatch.setenv("GITHUB_TOKEN", "ghs_the-token")
+    assert b"PATH=" in Path("/proc/self/environ").read_bytes()
     make = "os.symlink('/proc/self/environ', {0!r})" if kind == "link" else "os.mkfifo({0!r})"
     code = f"os.path.lexists({name!r}) and os.unlink({name!r}); {make.format(name)}; os._exit(0)"
     with pytest.raises(StageCrashError, match="no result") as caught:
         run_isolated("coral_action.pretender:run", {"code": code, "output": ""}, stage="loading")
-    assert "ghs_the-token" not in f"{caught.value} {caught.value.details}"
+    assert "PATH=" not in f"{caught.value} {caught.value.details}"
 
 
 def test_a_file_is_taken_whole_or_not_at_all(outside: Path, output: Path) -> None:

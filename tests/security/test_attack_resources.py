@@ -51,7 +51,7 @@ def processes() -> int:
 def test_fork_bomb(tmp_path: Path) -> None:
     before = processes()
     body = "while True:\n    try:\n        os.fork()\n    except OSError:\n        time.sleep(0.01)"
-    error = hook(tmp_path, body)
+    error = hook(tmp_path, body, seconds=10)
     assert isinstance(error, StageCrashError)
     assert "preview started more than 512 processes and was stopped" in error.message
     for _ in range(100):  # the dead still have to be buried
