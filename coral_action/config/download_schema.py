@@ -56,8 +56,17 @@ class DownloadConfig(Section):
     @property
     def is_archive(self) -> bool:
         """Whether the file is to be unpacked."""
-        name = PurePosixPath(unquote(urlsplit(self.url).path)).name.lower()
-        return name.endswith(_ARCHIVES) if self.unpack is None else self.unpack
+        return self._name.endswith(_ARCHIVES) if self.unpack is None else self.unpack
+
+    @property
+    def suffix(self) -> str:
+        """The ending of the address, such as `.keras`, which some programs go by."""
+        found = PurePosixPath(self._name).suffix
+        return found if re.fullmatch(r"\.[a-z0-9]{1,12}", found) else ""
+
+    @property
+    def _name(self) -> str:
+        return PurePosixPath(unquote(urlsplit(self.url).path)).name.lower()
 
 
 DownloadName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]

@@ -53,28 +53,32 @@ def fetch(
     Args:
         downloads: that section of coral.yml.
         models: those that are made in this run.
-        folder: an empty folder of this run; each download is below it under its name.
+        folder: an empty folder of this run; each download has a folder of its own in it.
         environment: says where the user's cache is.
         network: another way out, for tests.
     """
     fetched = Fetched()
-    for name in dict.fromkeys(name for model in models for name in downloads_of(model)):
+    needed = dict.fromkeys(name for model in models for name in downloads_of(model))
+    for number, name in enumerate(needed):
         try:
             if name not in downloads:
                 raise ConfigError(f"{DOWNLOAD}{name}: `downloads` has no {name}")
             file = cached(downloads[name], cache_folder(environment), network or Network())
-            fetched.paths[name] = _placed(file, downloads[name], folder / name)
+            place = folder / str(number)
+            place.mkdir(mode=0o755)
+            fetched.paths[name] = _placed(file, name, downloads[name], place)
         except CoralQuantizeError as error:
             fetched.errors[name] = error
     return fetched
 
 
-def _placed(file: Path, config: DownloadConfig, target: Path) -> Path:
+def _placed(file: Path, name: str, config: DownloadConfig, folder: Path) -> Path:
     """The file where a child process may read it, or the folder of what was in it."""
     if not config.is_archive:
-        _share(file, target)
-        return target
-    package = target.with_name(f"{target.name}.package")
+        named = name if name.lower().endswith(config.suffix) else f"{name}{config.suffix}"
+        _share(file, folder / named)
+        return folder / named
+    package, target = folder / "package", folder / "unpacked"
     _share(file, package)
     target.mkdir(mode=0o755)
     request = {"package": str(package), "folder": str(target), "name": config.url}

@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from harness import Command
 
 from coral_action.config.download_schema import DownloadConfig
 from coral_action.config.loader import parse_config
@@ -454,9 +455,49 @@ def test_archives_and_files_and_errors(
     assert not os.access(fetched.paths["good"], os.X_OK)
     assert sorted(fetched.errors) == ["bad", "broken", "missing"]
     assert "no archive that can be read" in fetched.errors["broken"].message
-    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
-        "broken",
-        "broken.package",
-        "good",
-        "tar",
-    ]
+    assert not list((tmp_path / "run").glob("3/package"))  # what is unpacked is gone
+
+
+def test_a_run_with_downloads(command: Command, digits: Path, tmp_path: Path) -> None:
+    """Model and data from the cache, which needs no network; and a model from a private address."""
+    store = tmp_path / "cache" / "coral-quantize" / "downloads"
+    store.mkdir(parents=True)
+    packed = tmp_path / "data.tar.gz"
+    with tarfile.open(packed, "w:gz") as archive:
+        archive.add(digits / "data" / "calibration", "calibration")
+    hashes = {}
+    for file in (digits / "model.keras", packed):
+        hashes[file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
+        (store / hashes[file.name]).write_bytes(file.read_bytes())
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    (workspace / "coral.yml").write_text(f"""version: 1
+downloads:
+  net: {{url: https://x.example/model.keras, sha256: {hashes["model.keras"]}}}
+  data: {{url: https://x.example/data.tar.gz, sha256: {hashes["data.tar.gz"]}}}
+  inside: {{url: https://localhost/latest/meta-data, sha256: {"f" * 64}}}
+models:
+  - name: good
+    source: download:net
+    calibration: {{images: download:data/calibration, samples: 20, method: min_max}}
+  - name: bad
+    source: download:inside
+    calibration: {{images: download:data/calibration}}
+""")
+    finished = command(
+        "run",
+        "--compiler",
+        "none",
+        cwd=workspace,
+        XDG_CACHE_HOME=str(tmp_path / "cache"),
+        GITHUB_WORKSPACE=str(workspace),
+    )
+    assert finished.code == 3, finished.stderr
+    report = json.loads((workspace / "coral-output" / "report.json").read_text())
+    good, bad = report["models"]
+    assert good["status"] == "ok"
+    assert good["source"]["path"] == "download:net"
+    assert good["source"]["sha256"] == hashes["model.keras"]
+    assert bad["error"]["kind"] == "download"
+    assert "localhost is at no public address" in bad["error"]["message"]
+    assert (workspace / "coral-output" / "good_int8.tflite").stat().st_size > 1000
