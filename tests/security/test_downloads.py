@@ -315,6 +315,12 @@ def test_what_is_refused(files: Server, tmp_path: Path, path: str, why: str) -> 
     assert why in refusal(files, path, tmp_path)
 
 
+def test_redirects_are_counted(files: Server, tmp_path: Path) -> None:
+    files.requests.clear()
+    assert "more than 3 redirects" in refusal(files, "loop?x", tmp_path, redirects=3)
+    assert len(files.requests) == 4
+
+
 def test_size_and_time_are_bounded(files: Server, tmp_path: Path) -> None:
     assert "larger than 1,000,000 bytes" in refusal(files, "endless", tmp_path, most_bytes=10**6)
     assert (tmp_path / "x").stat().st_size <= 10**6
