@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from coral_action.report.foreign import harmless
+from coral_action.report.foreign import harmless, without_command, without_start
 
 
 def echo(text: str, *, err: bool = False) -> None:
@@ -17,4 +17,21 @@ def echo(text: str, *, err: bool = False) -> None:
 
 def echo_json(data: Any) -> None:
     """Print JSON; what would be a command in a runner's log is written as an escape."""
-    click.echo(json.dumps(data, indent=2).replace("##[", "##\\u005b"))
+    click.echo(_json_without_commands(json.dumps(data, indent=2)))
+
+
+def echo_document(text: str, *, kind: str) -> None:
+    """Print a report in one of its formats; only `annotations` are there to be obeyed."""
+    if kind in _JSON:
+        text = _json_without_commands(text)
+    elif kind != "annotations":
+        text = "\n".join(without_start(without_command(line)) for line in text.split("\n"))
+    click.echo(text, nl=False)
+
+
+_JSON = ("json", "sarif", "badge-json")
+
+
+def _json_without_commands(text: str) -> str:
+    """The same JSON: what would be a command can only stand in a text, and is an escape there."""
+    return text.replace("##[", "##\\u005b")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from coral_action.echo import echo_document
 from coral_action.report.formats import FORMATS
 
 
@@ -51,7 +52,7 @@ def report(file: Path, format_: str, baseline: Path | None, output: Path | None)
         return
     text = renderer(format_)(loaded)
     if output is None:
-        click.echo(text, nl=False)
+        echo_document(text, kind=format_)
         return
     try:
         output.write_text(text, encoding="utf-8", newline="\n")

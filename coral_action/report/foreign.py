@@ -43,8 +43,13 @@ def prose(value: str) -> list[tuple[bool, str]]:
 def harmless(line: str) -> str:
     """A line of a log that is no command: `::` at its start, or `##[` anywhere, would be one."""
     safe = without_command(shown(line.replace("\r", " ")))
-    safe = re.sub(r"^(\s*):(?=:)", r"\1: ", safe)
+    safe = without_start(safe)
     return safe if len(safe) <= LINE_CHARACTERS else f"{safe[:LINE_CHARACTERS]}…"
+
+
+def without_start(line: str) -> str:
+    """A line that does not begin with `::`."""
+    return re.sub(r"^(\s*):(?=:)", r"\1: ", line)
 
 
 def without_command(line: str) -> str:

@@ -8,8 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from coral_action.report import gates, text
-from coral_action.report.foreign import message, visible
+from coral_action.report import foreign, gates, text
 from coral_action.report.groups import on_cpu
 from coral_action.report.model import ModelReport, Report
 
@@ -17,6 +16,16 @@ _STYLES = {"ok": "green", "limit_exceeded": "yellow", "failed": "red"}
 _SEVERITY = {"error": "red", "warning": "yellow", "info": ""}
 _BAR = 10
 _GROUPS = 8  # of operators on the CPU, for each model
+
+
+def visible(value: str) -> str:
+    """A foreign name, in which a runner finds no command."""
+    return foreign.without_command(foreign.visible(value))
+
+
+def message(value: str) -> str:
+    """The same for a sentence."""
+    return foreign.without_command(foreign.message(value))
 
 
 def render(report: Report) -> str:

@@ -16,17 +16,20 @@ from typing import Any
 import action_job
 import pytest
 from action_job import Job
+from click.testing import CliRunner
 from edgetpu.graphs import Graph
 from fakes.github_state import TOKEN
 from harness import Command
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coral_action.commands.report import report as report_command
 from coral_action.console import describe
 from coral_action.errors import CompilerError, ModelError
 from coral_action.github.notices import Notice
 from coral_action.github.runner import Runner
 from coral_action.report import sarif, terminal
+from coral_action.report.formats import FORMATS
 from coral_action.report.model import Report
 
 job = action_job.job  # the fixture
@@ -263,8 +266,20 @@ def test_report_on_a_narrow_terminal_begins_no_line_with_foreign_text() -> None:
     """Where lines are broken, the second half would begin a line of the log."""
     for width in range(60, 130, 5):
         padded = f"{'x' * width} ::error::forged ##[error]x"
-        assert set(obeyed(terminal.render(nasty_report(padded)))) <= {"error"}
+        assert obeyed(terminal.render(nasty_report(padded))) == []
         assert "\n::" not in terminal.render(nasty_report(padded)).replace(" ", "")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind != "annotations"])
+def test_printed_reports(kind: str, tmp_path: Path) -> None:
+    """`report FILE --format ...` without --output, in a step of a workflow."""
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(nasty_report(EVIL).to_json()))
+    shown = CliRunner().invoke(report_command, [str(path), "--format", kind])
+    assert shown.exit_code == 0, shown.output
+    assert obeyed(shown.stdout) == []
+    if kind == "json":
+        assert Report.from_data(json.loads(shown.stdout)) == nasty_report(EVIL)
 
 
 # --- commands, as processes, on files with such names ---------------------------------------------
