@@ -20,12 +20,12 @@ _GROUPS = 8  # of operators on the CPU, for each model
 
 def visible(value: str) -> str:
     """A foreign name, in which a runner finds no command."""
-    return foreign.without_command(foreign.visible(value))
+    return foreign.harmless(foreign.visible(value))
 
 
 def message(value: str) -> str:
     """The same for a sentence."""
-    return foreign.without_command(foreign.message(value))
+    return foreign.harmless(foreign.message(value))
 
 
 def render(report: Report) -> str:

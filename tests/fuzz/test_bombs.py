@@ -93,14 +93,14 @@ def package(executables: Callable[[flatbuffers.Builder], int]) -> bytes:
 
 
 def one_executable_many_times() -> bytes:
-    return package(lambda b: same(b, int(b.CreateString("x" * 4 * MANY))))
+    return package(lambda b: same(b, int(b.CreateString("x" * 4 * MANY)), 4000))
 
 
 def many_layers_with_one_name() -> bytes:
     def executables(b: flatbuffers.Builder) -> int:
         inner = flatbuffers.Builder(0)
         layer = table(inner, f0=int(inner.CreateString("x" * 4 * MANY)))
-        content = finish(inner, table(inner, f8=same(inner, layer)), b"\0\0\0\0")
+        content = finish(inner, table(inner, f8=same(inner, layer, 4000)), b"\0\0\0\0")
         return same(b, int(b.CreateByteVector(content)), 1)
 
     return package(executables)
