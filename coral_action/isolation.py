@@ -193,12 +193,7 @@ def run_program(
         on_runner = "GITHUB_ACTIONS" in os.environ
         root = os.environ.get("GITHUB_WORKSPACE") if on_runner else None
         everywhere = workspace(Path(root) if root else None)
-        policy = scratch.policy(
-            everywhere.and_also(*(reading or Reading()).readable),
-            writable,
-            # On somebody's own machine it may need what it has as their user.
-            other_user=on_runner,
-        )
+        policy = scratch.policy(everywhere.and_also(*(reading or Reading()).readable), writable)
         policy = replace(
             policy,
             runnable=(*policy.runnable, *map(str, own)),
@@ -263,11 +258,12 @@ class _Scratch:
         os.close(self.descriptor)
         self._folder.cleanup()
 
-    def policy(
-        self, reading: Reading, writable: Sequence[Path], *, other_user: bool = True
-    ) -> Policy:
+    def policy(self, reading: Reading, writable: Sequence[Path]) -> Policy:
         """What the child may do; the folders that it may write become its own."""
-        user = next_user() if other_user else None
+        # On somebody's own machine, children read what their user can, so they are that user; and
+        # they may run what they may read: a function of theirs can need a tool.
+        anything = [path for path in reading.readable if path == Path("/")]
+        user = None if anything else next_user()
         try:
             for folder in (self.path, *writable):
                 give_to_child(folder, user)
@@ -276,8 +272,6 @@ class _Scratch:
             for folder in (self.path, *writable):
                 give_to_child(folder, os.geteuid())
         self.path.chmod(0o700)
-        # On somebody's own machine, what may be read may be run: their function can need a tool.
-        anything = [path for path in reading.readable if path == Path("/")]
         return Policy(
             readable=tuple(map(str, reading.readable)),
             writable=tuple(map(str, (self.path, *writable))),

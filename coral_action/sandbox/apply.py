@@ -176,13 +176,18 @@ def _choose_identity(policy: Policy, files: _Files) -> _Identity | None:
         user, group = owner.st_uid, owner.st_gid
     kept: int | None = 0
     if unreadable(user, group, files.program) is not None:
-        held = capabilities() if can_choose_capabilities() else 0
-        kept = next((c for c in (_DAC_READ_SEARCH, _DAC_OVERRIDE) if held & c), None)
+        kept = _reading_capability()
     if user == 0 or kept is None:
         _own(policy, 0, 0)
         return None
     _own(policy, user, group)
     return _Identity(user, group, kept)
+
+
+def _reading_capability() -> int | None:
+    """The weakest capability at hand with which files can be read whatever their mode."""
+    held = capabilities() if can_choose_capabilities() else 0
+    return next((c for c in (_DAC_READ_SEARCH, _DAC_OVERRIDE) if held & c), None)
 
 
 def _own(policy: Policy, user: int, group: int) -> None:
@@ -194,9 +199,11 @@ def _own(policy: Policy, user: int, group: int) -> None:
 def _become(identity: _Identity | None, policy: Policy, strength: Strength) -> int:
     """Become another user where one was chosen; the capabilities that are kept."""
     if identity is None:
-        if LINUX and os.geteuid() == 0:
-            strength.miss("user")
-        return 0
+        if not LINUX or os.geteuid() != 0:
+            return 0
+        strength.miss("user")
+        # Without it, root could not read what belongs to others, such as a mounted folder.
+        return (_reading_capability() or 0) if "/" in policy.readable else 0
     try:
         drop_privileges(identity.user, identity.group, keep_capabilities=identity.capability != 0)
     except OSError:

@@ -121,8 +121,9 @@ def test_compiler_has_the_same_limits(tmp_path: Path) -> None:
     words = f"ulimit -c; ulimit -H -c; echo x > {secret} && echo written; cat /proc/$PPID/environ"
     result = run_program(["/bin/sh", "-c", words], seconds=60)
     assert result.output.splitlines()[:2] == ["0", "0"]
-    assert "written" not in result.output
-    assert not secret.exists()
+    written = secret.exists()
+    secret.unlink(missing_ok=True)
+    assert not written
     assert result.output.count("ermission denied") == 2
     started = time.monotonic()
     bomb = "bomb() { bomb & bomb & wait; }; bomb"
