@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from coral_action.config.paths import PathRules
 from coral_action.config.schema import ModelConfig
-from coral_action.data import InputProfile, Normalization, normalization_of, read_labels_file
+from coral_action.data import (
+    InputProfile,
+    Normalization,
+    class_list,
+    normalization_of,
+    read_labels_file,
+)
 from coral_action.errors import ModelError
 from coral_action.findings import Finding, Severity
+from coral_action.isolation import scratch_folder
 from coral_action.metadata import ImageInput, described, embed, label_text
+from coral_action.output_files import write_file
 from coral_action.quantization import accept_full_integer
 from coral_action.tflite import TfliteModel, read_model
 
@@ -29,22 +37,22 @@ class Labelling:
     labels: tuple[str, ...] = ()
 
 
-def labelling_of(
-    config: ModelConfig, paths: PathRules, model: TfliteModel, labels: Sequence[str]
-) -> Labelling:
+def labelling_of(config: ModelConfig, paths: PathRules, model: TfliteModel) -> Labelling:
     """What coral.yml says of inputs and classes.
 
     Args:
         config: the model's part of coral.yml.
         paths: rules for paths in it.
         model: the int8 model.
-        labels: class names in order, as the evaluation found them; those of `metadata` come first.
 
     Raises:
-        DataError: if the list of class names can't be read.
+        DataError: if the class names can't be read: those of `metadata`, or of `evaluation`.
     """
     named = config.metadata.labels
-    known = tuple(read_labels_file(paths.resolve(named)) if named else labels)
+    if named:
+        known = read_labels_file(paths.resolve(named))
+    else:
+        known = class_list(config.evaluation, paths) if config.evaluation else []
     sections = [config.calibration, *([config.evaluation] if config.evaluation else [])]
     images, declared = {}, False
     if any(section.images is not None for section in sections):
@@ -54,7 +62,7 @@ def labelling_of(
             found, by_user = normalization_of(config.preprocess, spec)
             if found is not None:
                 images[name], declared = found, declared or by_user
-    return Labelling(images, declared, known)
+    return Labelling(images, declared, tuple(known))
 
 
 def embed_metadata(
@@ -81,18 +89,17 @@ def embed_metadata(
         (int8, accept_full_integer),
         (compiled, read_model),
     ]
-    for path, check in checks:
-        if path is None:
-            continue
-        partial = path.with_name(path.name + ".part")
-        try:
-            partial.write_bytes(embed(path.read_bytes(), description))
-            check(partial)
-            partial.replace(path)
-        except ModelError as error:
-            findings.append(_refused(path, error))
-        finally:
-            partial.unlink(missing_ok=True)
+    with scratch_folder() as folder:
+        for path, check in checks:
+            if path is None:
+                continue
+            trial = folder / path.name
+            try:
+                trial.write_bytes(embed(path.read_bytes(), description))
+                check(trial)
+                write_file(path, trial.read_bytes())
+            except ModelError as error:
+                findings.append(_refused(path, error))
     return findings
 
 
@@ -100,7 +107,7 @@ def write_labels(path: Path, labelling: Labelling) -> bool:
     """The label file beside the models; whether there is one now."""
     path.unlink(missing_ok=True)
     if labelling.labels:
-        path.write_text(label_text(labelling.labels), encoding="utf-8")
+        write_file(path, label_text(labelling.labels))
     return bool(labelling.labels)
 
 

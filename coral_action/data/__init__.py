@@ -30,7 +30,7 @@ from coral_action.data.samples import (
 )
 from coral_action.data.sampling import choose
 from coral_action.data.sheet import SheetTiles, contact_sheet
-from coral_action.data.sources import OPENERS, Request
+from coral_action.data.sources import OPENERS, Request, class_list
 from coral_action.data.statistics import SampleStatistics, merged
 from coral_action.errors import DataError
 
@@ -44,6 +44,7 @@ __all__ = [
     "SampleStatistics",
     "Samples",
     "SheetTiles",
+    "class_list",
     "class_names",
     "compare",
     "contact_sheet",

@@ -47,6 +47,11 @@ def class_names(config: DataSection, rules: PathRules) -> dict[int, str]:
     return {number: name for name, number in read_class_names(rules.resolve(listed)).items()}
 
 
+def folder_names(files: FileSet) -> list[str]:
+    """The class folders of files, in the order of their numbers."""
+    return sorted(set(files.groups))
+
+
 def read_labels_file(path: Path) -> list[str]:
     """Class names in order, "???" for numbers that have none, as in published label files.
 
@@ -89,7 +94,7 @@ def _from_folders(files: FileSet, numbers: Mapping[str, int] | None) -> list[int
             hint="`labels: folders` takes one folder for each class, such as data/test/cat/1.png",
         )
     if numbers is None:
-        numbers = {folder: number for number, folder in enumerate(sorted(set(files.groups)))}
+        numbers = {folder: number for number, folder in enumerate(folder_names(files))}
     unknown = sorted(set(files.groups) - numbers.keys())
     if unknown:
         raise DataError(

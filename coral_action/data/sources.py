@@ -11,7 +11,7 @@ from coral_action.config.paths import PathRules
 from coral_action.data import csv_table, images, tfrecord, wav_clips
 from coral_action.data.files import FileSet, find_files
 from coral_action.data.images import ImageSource, MaskFolder
-from coral_action.data.labels import read_labels
+from coral_action.data.labels import class_names, folder_names, read_labels
 from coral_action.data.npy import NpySource
 from coral_action.data.npz import NpzSource
 from coral_action.data.parallel import ParallelSource
@@ -128,3 +128,24 @@ OPENERS: dict[str, Callable[[Request], Source]] = {
     "wav": _wav,
     "python": _python,
 }
+
+
+def class_list(config: DataSection, paths: PathRules) -> list[str]:
+    """Class names in the order of their numbers, as far as `labels` says them; reads no sample.
+
+    Raises:
+        DataError: if the files or the list of names can't be read.
+    """
+    if config.labels is None:
+        return []
+    if config.labels != "folders":
+        names = class_names(config, paths)
+        return [names[i] for i in sorted(names)] if set(names) == set(range(len(names))) else []
+    if config.images is not None:
+        value = (
+            config.images if isinstance(config.images, str) else next(iter(config.images.values()))
+        )
+        return folder_names(find_files(value, images.SUFFIXES, paths, "images"))
+    if config.wav is not None:
+        return folder_names(find_files(config.wav.files, wav_clips.SUFFIXES, paths, "sound clips"))
+    return []

@@ -229,9 +229,7 @@ class ModelRun:
         if self.error is not None or self.int8 is None:
             return
         with self.errors_kept():
-            accuracy = self.sections.get("accuracy")
-            known = (accuracy and accuracy.labels) or ()
-            labelling = labelling_of(self.config, self.options.paths, self.int8, known)
+            labelling = labelling_of(self.config, self.options.paths, self.int8)
             self.sections["interface"] = interface_data(self.int8, labelling.images)
             if write_labels(labels, labelling):
                 self._add_file("labels", labels)
@@ -240,6 +238,9 @@ class ModelRun:
                 files = (self.int8_path, compiled)
                 self.findings += embed_metadata(self.config.name, self.int8, labelling, *files)
                 self.sections["sizes"] = measured_again(self.sections["sizes"], *files)
+            if (shard := self.sections.get("shard")) is not None:
+                digest = sha256_of(self.int8_path)
+                self.sections["shard"] = shard.model_copy(update={"int8_sha256": digest})
 
     def _compiled_path(self) -> Path | None:
         """The one compiled file; None if there is none, or several segments."""
