@@ -100,3 +100,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except CoralQuantizeError as error:
         click.echo(describe(error, debug=settings.debug), err=True)
         sys.exit(error.exit_code)
+    finally:
+        gc.freeze()  # or the interpreter's end looks through all of it once more, for 60 ms

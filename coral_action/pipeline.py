@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ from coral_action.model_run import ModelRun, RunOptions, compile_runs
 from coral_action.output_folder import require_free
 from coral_action.progress import Progress
 from coral_action.provenance import config_hash, tool_versions
-from coral_action.report.files import remove_report
+from coral_action.report.files import prepare_report, remove_report
 from coral_action.report.lines import with_lines
 from coral_action.report.model import ConfigData, Report
 from coral_action.sandbox import weakest
@@ -34,6 +34,9 @@ from coral_action.stage_keys import StageKeys
 from coral_action.workers import core_count
 
 __all__ = ["RunOptions", "run"]
+
+# Until child processes work and this one has time.
+_STARTING_SECONDS = 0.2
 
 
 def run(
@@ -140,7 +143,11 @@ def _make_all(runs: Sequence[ModelRun], options: RunOptions, progress: Progress)
             item.kept.keep_peak_memory(CHILDREN.peak(name))
 
     with ThreadPoolExecutor(models_at_once(options.jobs, len(runs))) as pool:
-        list(pool.map(one, runs))
+        made = [pool.submit(one, item) for item in runs]
+        wait(made, _STARTING_SECONDS)
+        prepare_report()
+        for item in made:
+            item.result()
     if compiler is not None:
         for group in _groups(runs):
             compile_runs(compiler, group)

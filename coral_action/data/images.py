@@ -6,15 +6,18 @@ import hashlib
 import io
 from collections.abc import Sequence
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from coral_action.config.paths import PathRules
 from coral_action.data.files import FileSet, printable, read_inside
 from coral_action.data.preprocess import ImagePreprocessor
 from coral_action.data.samples import Array, BadFileError, Label, Reading
 from coral_action.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"})
 MAX_PIXELS = 100_000_000
@@ -102,6 +105,8 @@ def decode_image(content: bytes, name: str) -> Image.Image:
     """
     image = _open(content, name)
     if image.mode.startswith("I;16"):
+        from PIL import Image
+
         wide = np.asarray(image).astype(np.uint32)
         image = Image.fromarray(((wide + 128) // 257).astype(np.uint8))
     if image.mode in ("I", "F"):
@@ -117,6 +122,8 @@ def decode_image(content: bytes, name: str) -> Image.Image:
 
 def _open(content: bytes, name: str) -> Image.Image:
     """Decoded and upright, in the mode that Pillow gives it."""
+    from PIL import Image, ImageOps
+
     try:
         image = Image.open(io.BytesIO(content), formats=_FORMATS)
         if image.width * image.height > MAX_PIXELS:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from coral_action.config.data_schema import PreprocessConfig, ResizeConfig
 from coral_action.data.geometry import place, plan
@@ -16,15 +15,18 @@ from coral_action.data.samples import Array, InputProfile, InputSpec
 from coral_action.data.tensorflow_resize import tensorflow_resize
 from coral_action.errors import DataError
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 # The class of a pixel outside of the image or of every class (Pascal VOC, Cityscapes).
 IGNORED_CLASS = 255
 
 _PILLOW_MODE = {"gray": "L", "rgb": "RGB", "bgr": "RGB"}
 _PILLOW_FILTER = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "area": Image.Resampling.BOX,
+    "nearest": "NEAREST",
+    "bilinear": "BILINEAR",
+    "bicubic": "BICUBIC",
+    "area": "BOX",
 }
 
 
@@ -126,7 +128,9 @@ class ImagePreprocessor:
             return tensorflow_resize(_pixels(image), *inner, self._resize.filter)
         size = (inner[1], inner[0])
         if image.size != size:
-            image = image.resize(size, _PILLOW_FILTER[self._resize.filter])
+            from PIL.Image import Resampling
+
+            image = image.resize(size, Resampling[_PILLOW_FILTER[self._resize.filter]])
         return _pixels(image)
 
     def _scaled(self, pixels: Array) -> Array:

@@ -7,15 +7,16 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coral_action.config.download_schema import DownloadConfig
 from coral_action.config.paths import DOWNLOAD
 from coral_action.config.schema import ModelConfig
-from coral_action.download.cache import cache_folder, cached
-from coral_action.download.fetch import Network
 from coral_action.errors import ConfigError, CoralQuantizeError
 from coral_action.isolation import Limits, Reading, run_isolated
+
+if TYPE_CHECKING:
+    from coral_action.download.fetch import Network
 
 __all__ = ["Fetched", "downloads_of", "fetch"]
 
@@ -59,6 +60,12 @@ def fetch(
     """
     fetched = Fetched()
     needed = dict.fromkeys(name for model in models for name in downloads_of(model))
+    if not needed:
+        return fetched
+    # Late, as few need it: the modules for TLS take 20 ms.
+    from coral_action.download.cache import cache_folder, cached
+    from coral_action.download.fetch import Network
+
     for number, name in enumerate(needed):
         try:
             if name not in downloads:

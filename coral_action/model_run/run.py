@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +79,7 @@ class ModelRun:
     progress: Progress
     error: CoralQuantizeError | None = None
     int8: TfliteModel | None = None
+    source_digest: str = ""  # SHA-256; empty until it is known
     sections: dict[str, Any] = field(default_factory=dict)  # of the report, by name
     findings: list[Finding] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
@@ -141,18 +143,25 @@ class ModelRun:
                 self._note_accuracy(accuracy_of(self, loaded, scratch), made)
 
     def _load(self, scratch: Path) -> FloatModel:
-        with self.stage("loading"):
-            return load_model(
+        with self.stage("loading"), ThreadPoolExecutor(1) as beside:
+            hashing = beside.submit(self._hash_source)
+            loaded = load_model(
                 self.config,
                 self.options.paths,
                 scratch / "float.tflite",
                 allow_custom_code=self.options.allow_custom_code,
             )
+            self.source_digest = hashing.result()
+            return loaded
+
+    def _hash_source(self) -> str:
+        known = self.kept.source_digest()
+        return known or sha256_of(self.options.paths.resolve(self.config.source))
 
     def _note_source(self, loaded: FloatModel) -> None:
         source = self.config.source
         self.findings += loaded.findings
-        digest = self.kept.source_digest() or sha256_of(self.options.paths.resolve(source))
+        digest = self.source_digest or self._hash_source()
         self.sections["source"] = SourceData(path=source, format=loaded.format, sha256=digest)
 
     def _take_over(self, loaded: FloatModel, int8: Path) -> None:

@@ -105,7 +105,6 @@ def quantize_model(
                 allow_custom_code=allow_custom_code,
             )
     started = time.monotonic()
-    _refuse("the float model can't be quantized", verify_float(read_model(model.path)))
     prepared = prepare(model.path, config, crew.scratch)
     request = _request(config, model, paths, crew.give(prepared.path))
     request["allow_custom_code"] = allow_custom_code
@@ -113,13 +112,16 @@ def quantize_model(
         [str(crew.folder(index) / f"{kind}.npz") for index in range(crew.workers)]
         for kind in ("observed", "tiles")
     )
-    replies = crew.observe(
+    # Children observe while this process looks at the model; what is wrong with it comes first.
+    crew.begin(
         [
             {**request, "shard": [index, crew.workers], "output": file, "tiles": tiles[index]}
             for index, file in enumerate(files)
         ],
         on_progress,
     )
+    _refuse("the float model can't be quantized", verify_float(read_model(model.path)))
+    replies = crew.observed()
     statistics = merged([SampleStatistics.from_json(reply["statistics"]) for reply in replies])
     calibrated = time.monotonic()
     request |= {"observed": files, "tiles": tiles}

@@ -71,16 +71,19 @@ class Crew:
         """How many observe."""
         return len(self._workers)
 
-    def observe(self, requests: Sequence[Json], on_progress: ProgressCallback | None) -> list[Json]:
-        """Have each worker do its request; the results in their order.
+    def begin(self, requests: Sequence[Json], on_progress: ProgressCallback | None) -> None:
+        """Have each worker do its request."""
+        self._progress = on_progress
+        for index, request in enumerate(requests):
+            self._send(index, request)
+
+    def observed(self) -> list[Json]:
+        """What the workers found, in the order of the requests.
 
         Raises:
             DataError: the first worker's, if several have one.
             StageCrashError: if a worker died.
         """
-        self._progress = on_progress
-        for index, request in enumerate(requests):
-            self._send(index, request)
         return [future.result() for future in self._workers]
 
     def quantize(self, request: Json) -> Json:

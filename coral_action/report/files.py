@@ -22,6 +22,11 @@ def remove_report(folder: Path) -> None:
                 path.unlink()
 
 
+def prepare_report() -> None:
+    """What writing takes before there is anything to write; good to do while others work."""
+    html.prepare()
+
+
 def write_report(report: Report, folder: Path) -> None:
     """Write all three; each appears whole or not at all.
 

@@ -59,6 +59,13 @@ def render(report: Report) -> str:
     )
 
 
+def prepare() -> None:
+    """Read and compile the templates."""
+    environment = _environment()
+    for name in environment.list_templates(extensions=["jinja"]):
+        environment.get_template(name)
+
+
 def _with_few_pictures(report: Report) -> Report:
     """Without the pictures that would make the page too large, those of the last models first."""
     room = MAX_PICTURES

@@ -115,7 +115,8 @@ def test_missing_data_is_an_error_and_leaves_no_thread(quantized: Quantize, tmp_
 
 def test_a_worker_that_dies_is_an_error() -> None:
     with Crew(1, Limits(memory_bytes=2**20)) as crew, pytest.raises(StageCrashError):
-        crew.observe([{"shard": [0, 1]}], None)
+        crew.begin([{"shard": [0, 1]}], None)
+        crew.observed()
 
 
 def test_progress_counts_all_workers(zoo: Zoo, tmp_path: Path) -> None:
