@@ -22,11 +22,26 @@ from coral_action.quantization import Int8Model
 from coral_action.sharding import write_shard
 
 if TYPE_CHECKING:
+    from coral_action.config.schema import ModelConfig
     from coral_action.model_run.run import ModelRun
 
 
-def accuracy_of(run: ModelRun, loaded: FloatModel, scratch: Path) -> Accuracy:
+def shares_samples(config: ModelConfig) -> bool:
+    """Whether calibration meets samples of the evaluation: their float outputs are known then.
+
+    Samples go by their names, so both sections have to name the very same files.
+    """
+    if config.evaluation is None or config.quantization.cross_layer_equalization:
+        return False  # an equalized model's outputs are those of another rounding
+    kind, value = config.calibration.source
+    return kind != "python" and (kind, value) == config.evaluation.source
+
+
+def accuracy_of(
+    run: ModelRun, loaded: FloatModel, scratch: Path, made: Int8Model | None
+) -> Accuracy:
     """The evaluation, and beside it the check of the loading; each only if it is not kept."""
+    known = made.float_outputs if made is not None and not made.rewrites else None
     with run.from_cache("evaluation"):
         accuracy = run.kept.evaluation(loaded, run.int8_path, scratch)
         checked = _known_check(run, loaded, scratch)
@@ -41,6 +56,7 @@ def accuracy_of(run: ModelRun, loaded: FloatModel, scratch: Path) -> Accuracy:
                     run.options.paths,
                     on_progress=advance,
                     allow_custom_code=run.options.allow_custom_code,
+                    known_float_outputs=known,
                 )
                 run.kept.keep_evaluation(loaded, run.int8_path, accuracy)
     else:

@@ -31,7 +31,7 @@ from coral_action.finishing import embed_metadata, labelling_of, write_labels
 from coral_action.isolation import scratch_folder
 from coral_action.kept_stages import KeptStages
 from coral_action.loading import FloatModel, load_model
-from coral_action.model_run.evaluation import accuracy_of, measure_shard
+from coral_action.model_run.evaluation import accuracy_of, measure_shard, shares_samples
 from coral_action.model_run.options import RunOptions
 from coral_action.output_files import write_file
 from coral_action.progress import Advance, Progress
@@ -132,7 +132,7 @@ class ModelRun:
                 if made is None:
                     self.wait_for_room()
                     hired = hired or crew.enter_context(start_crew(self.config, self.options.paths))
-                    made = self._quantize(loaded, hired)
+                    made = self._quantize(loaded, hired, scratch)
                     self.kept.keep_quantization(loaded, made)
                 self._note_quantized(loaded, made)
             crew.close()
@@ -140,7 +140,7 @@ class ModelRun:
             if self.options.shard is not None:
                 measure_shard(self, loaded, made, self.options.shard, scratch)
             elif self.config.evaluation is not None:
-                self._note_accuracy(accuracy_of(self, loaded, scratch), made)
+                self._note_accuracy(accuracy_of(self, loaded, scratch, made), made)
 
     def _load(self, scratch: Path) -> FloatModel:
         with self.stage("loading"), ThreadPoolExecutor(1) as beside:
@@ -170,7 +170,8 @@ class ModelRun:
         write_file(self.int8_path, int8.read_bytes())
         self._add_int8(loaded)
 
-    def _quantize(self, loaded: FloatModel, crew: Crew) -> Int8Model:
+    def _quantize(self, loaded: FloatModel, crew: Crew, scratch: Path) -> Int8Model:
+        kept = scratch / "float-outputs.npz" if shares_samples(self.config) else None
         with self.stage("quantization") as advance:
             return quantize_model(
                 self.config,
@@ -179,6 +180,7 @@ class ModelRun:
                 self.int8_path,
                 on_progress=advance,
                 crew=crew,
+                float_outputs=kept,
                 allow_custom_code=self.options.allow_custom_code,
             )
 

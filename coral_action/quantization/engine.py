@@ -165,7 +165,7 @@ def quantize_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
 
 
 def _save_outputs(path: Path, observed: Observed) -> None:
-    """Float outputs by name, (N, ...), and the samples' names under `samples`."""
+    """Float outputs by name, (N, ...), and the samples' names under `names`."""
     outputs = {f"output:{name}": value for name, value in observed.outputs.items()}
     with path.open("wb") as file:
-        np.savez(file, samples=np.asarray(observed.names, dtype=np.str_), **outputs)  # type: ignore[arg-type]
+        np.savez(file, names=np.asarray(observed.names, dtype=np.str_), **outputs)  # type: ignore[arg-type]

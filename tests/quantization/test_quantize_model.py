@@ -82,9 +82,9 @@ def test_float_outputs_are_written_for_evaluation(
     runner = Runner(zoo.path("chain"), model.input_names(), model.output_names())
     with np.load(target) as held:
         samples = {sample.name: sample for sample in zoo.samples("chain")}
-        assert set(held["samples"]) == set(samples)
-        assert len(held["samples"]) == 100
-        chosen = [samples[str(name)] for name in held["samples"]]
+        assert set(held["names"]) == set(samples)
+        assert len(held["names"]) == 100
+        chosen = [samples[str(name)] for name in held["names"]]
         expected = np.stack([runner.run(sample.inputs)["output_0"][0] for sample in chosen])
         np.testing.assert_allclose(held["output:output_0"], expected, atol=1e-6)
 
