@@ -143,15 +143,19 @@ def write_start(
     limits: Limits,
     policy: Policy,
     outputs: Mapping[str, Path],
+    parent: int | None = None,
 ) -> None:
-    """Write down for a child what it is to do; arguments as of `run_isolated`."""
+    """Write down for a child what it is to do; arguments as of `run_isolated`.
+
+    `parent` is the process that starts it, if that is another one: it ends with that.
+    """
     made = {key: str(folder / output_name(key, target)) for key, target in outputs.items()}
     start = {
         "task": task,
         "request": {**request, **made},
         "limits": limits.to_json(),
         "policy": policy.to_json(),
-        "parent": os.getpid(),
+        "parent": parent or os.getpid(),
     }
     path = folder / START_FILE
     path.write_text(json.dumps(start), encoding="utf-8")

@@ -6,8 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from coral_action.edgetpu.compiler import Compiled
 from coral_action.edgetpu.executable import read_compiled
 
@@ -28,6 +26,8 @@ def compiled_from_json(data: dict[str, Any], folder: Path) -> Compiled:
         ModelError: if a file is no compiled model.
         ValueError: if the data are no such result.
     """
+    from pydantic import TypeAdapter
+
     paths = [folder / Path(name).name for name in data["paths"]]
     return TypeAdapter(Compiled).validate_python(
         {

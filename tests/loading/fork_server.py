@@ -65,7 +65,9 @@ class ForkServer:
             readable = tuple(map(str, (reading or Reading()).readable))
             # Code in the models of `cases` leaves a mark in a temporary folder of the tests.
             policy = Policy(readable=readable, writable=(folder, tempfile.gettempdir()))
-            isolation.write_start(Path(folder), task, request, limits, policy, outputs or {})
+            isolation.write_start(
+                Path(folder), task, request, limits, policy, outputs or {}, self._process.pid
+            )
             with self._lock:
                 assert self._process.stdin is not None and self._process.stdout is not None
                 self._process.stdin.write(json.dumps([folder, limits.seconds]) + "\n")
