@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, Literal
 
+from pydantic import TypeAdapter
+
 from coral_action.data import SampleStatistics
 from coral_action.findings import Finding
 
