@@ -78,9 +78,9 @@ def test_second_step_finds_what_the_first_one_left(demo: DemoRun, workspace: Pat
         text.replace("source: saved_model", "source: float.tflite")
     )
     (workspace / "model.keras").write_bytes(b"no model")
-    inputs = {"INPUT_MODELS": "digits_saved_model digits_keras", "INPUT_JOBS": "2"}
+    inputs = {"models": "digits_saved_model digits_keras", "jobs": "2"}
     for _ in range(2):
-        finished, _, _ = start(workspace, **inputs, INPUT_CACHE=".coral-cache")
+        finished, _, _ = start(workspace, **inputs, cache=".coral-cache")
         assert finished.returncode == 3, finished.stderr
     report = json.loads((workspace / "coral-output/report.json").read_text())
     good, bad = report["models"]

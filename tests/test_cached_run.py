@@ -129,7 +129,7 @@ def test_unchanged_run_starts_no_process_and_gives_the_same(
     markdown = (tmp_path / "out/report.md").read_text()
     page = (tmp_path / "out/report.html").read_text()
     assert markdown.count("unchanged, from cache") == 6  # in the table, and at the model
-    assert page.count("unchanged, from cache") == 3
+    assert page.count("unchanged, from cache") == 6
     assert "from cache" in finished.stdout
     assert not list(tmp_path.glob("coral-*"))
 

@@ -96,18 +96,24 @@ def test_stop_may_come_while_a_child_is_being_started() -> None:
 @pytest.mark.parametrize("kind", ["task", "program"])
 def test_children_die_with_a_killed_parent(kind: str, tmp_path: Path) -> None:
     """SIGKILL: nothing of ours runs any more, the kernel has to do it."""
+    own = tmp_path / "own"
+    own.mkdir()
     run = {
         "task": "run_isolated('coral_action.quantization.waiting:wait_task', {'job': 'observe', "
-        f"'file': '{tmp_path}/never', 'ready': '{tmp_path}/ready'}}, stage='x')",
-        "program": f"run_program(['sh', '-c', 'touch {tmp_path}/ready; exec sleep 60'], "
-        "seconds=60)",
+        f"'file': '{own}/never', 'ready': '{own}/ready'}}, stage='x', writable=[Path('{own}')])",
+        "program": f"run_program(['sh', '-c', 'touch {own}/ready; exec sleep 60'], seconds=60, "
+        f"writable=[Path('{own}')])",
     }[kind]
     parent = subprocess.Popen(
-        [sys.executable, "-c", f"from coral_action.isolation import *; {run}"],
+        [
+            sys.executable,
+            "-c",
+            f"from pathlib import Path; from coral_action.isolation import *; {run}",
+        ],
         env={**os.environ, "PYTHONPATH": str(PROJECT), "TMPDIR": str(tmp_path)},
     )
     try:
-        assert within(30, (tmp_path / "ready").exists)
+        assert within(30, (own / "ready").exists)
         children = Path(f"/proc/{parent.pid}/task").glob("*/children")
         pids = [int(pid) for file in children for pid in file.read_text().split()]
         assert len(pids) == 1 and alive(pids[0])
@@ -124,7 +130,7 @@ def test_stopped_task_says_so_and_not_that_it_crashed(tmp_path: Path) -> None:
     timer.start()
     try:
         with pytest.raises(StoppedError, match="stopped by SIGINT before it was done"):
-            run_isolated(task, request, stage="calibration")
+            run_isolated(task, request, stage="calibration", writable=[tmp_path])
         with pytest.raises(StoppedError):
             run_program(["true"], seconds=5)
     finally:

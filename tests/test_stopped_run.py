@@ -161,7 +161,7 @@ def test_signal_leaves_no_process_and_a_report(
 ) -> None:
     process = place.start()
     # Until the work has begun, a signal ends it as it does any program.
-    while not any(place.temporary.glob("*/request.json")):
+    while not any(place.temporary.glob("*/start.json")):
         assert process.poll() is None
         time.sleep(0.01)
     seconds = float((whole.folder / "seconds").read_text()) if WHOLE_EXAMPLE else 1.0
@@ -196,7 +196,7 @@ def test_finished_models_are_kept_when_another_is_stopped(
     process = place.start("--jobs", "1")
     finished = place.output / "digits_saved_model_int8.tflite"
     deadline = time.monotonic() + 30
-    while not (finished.exists() and any(place.temporary.glob("*/request.json"))):
+    while not (finished.exists() and any(place.temporary.glob("*/start.json"))):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)

@@ -14,7 +14,7 @@ import pytest
 
 from coral_action.download.archive import Bounds, unpack, unpack_task
 from coral_action.errors import DownloadError, ModelError
-from coral_action.isolation import run_isolated
+from coral_action.isolation import Reading, run_isolated
 from coral_action.loading import formats
 from coral_action.loading.interface import LoadRequest
 from coral_action.loading.keras_config import read_config
@@ -266,6 +266,12 @@ def test_it_runs_in_a_child(tmp_path: Path, place: Path) -> None:
         "name": "https://x.example/a.tar",
     }
     with pytest.raises(DownloadError, match=r"not unpacked: an entry is called '\.\./x'"):
-        run_isolated("coral_action.download.archive:unpack_task", request, stage="unpacking")
+        run_isolated(
+            "coral_action.download.archive:unpack_task",
+            request,
+            stage="unpacking",
+            reading=Reading((Path(request["package"]),)),
+            writable=[place],
+        )
     with pytest.raises(DownloadError):
         unpack_task(request, lambda done, total: None)

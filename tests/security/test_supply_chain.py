@@ -72,13 +72,17 @@ def test_workflows_name_commits_and_need_little(workflow: Path) -> None:
     text = workflow.read_text()
     for line in re.findall(r"uses: .*", text):
         pinned = re.fullmatch(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)
-        assert pinned or line.startswith("uses: ./ "), line
+        # Our own image, of the release that the workflow is a part of.
+        own = line.startswith(("uses: ./ ", "uses: docker://ghcr.io/org/coral-quantize:"))
+        assert pinned or own, line
     data = yaml.safe_load(text)
     assert data["permissions"] == {}
     triggers = data[True]  # YAML 1.1 reads `on` so
     assert not {"pull_request_target", "workflow_run", "issue_comment"} & set(triggers)
     for job in data["jobs"].values():
-        assert job["timeout-minutes"] <= 60
+        limit = job["timeout-minutes"]
+        # Of the reusable workflow, its user says how long a job may take.
+        assert limit == "${{ inputs.timeout-minutes }}" or limit <= 60
         assert "permissions" in job
     for step in steps(workflow):
         if step.get("uses", "").startswith("actions/checkout@"):
