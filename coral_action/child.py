@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from coral_action.isolation import START_FILE, Json, ProgressCallback, Task
 from coral_action.sandbox import Limits, Policy, apply
 
 _TASKS = "coral_action."
+_PROGRESS_SECONDS = 0.05
 
 
 def child_main(arguments: list[str]) -> None:
@@ -62,7 +64,15 @@ def _task(name: str) -> Task:
 
 
 def _progress_writer(descriptor: int) -> ProgressCallback:
+    """Tells the parent, but not more often than people can see: each time wakes it up."""
+    told = -_PROGRESS_SECONDS
+
     def write(done: int, total: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if done < total and now - told < _PROGRESS_SECONDS:
+            return
+        told = now
         with contextlib.suppress(OSError):
             os.write(descriptor, f"{done} {total}\n".encode())
 

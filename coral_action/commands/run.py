@@ -126,8 +126,6 @@ def run(
 
     Example: coral-quantize run --config coral.yml --output out --compiler none
     """
-    from rich.console import Console
-
     from coral_action.cache import cache_folder
     from coral_action.config.loader import load_config
     from coral_action.config.paths import PathRules
@@ -138,12 +136,8 @@ def run(
     from coral_action.interruption import interruptible
     from coral_action.pipeline import RunOptions, models_at_once
     from coral_action.pipeline import run as run_pipeline
-    from coral_action.report.baseline import with_baseline
     from coral_action.report.files import write_report
-    from coral_action.report.formats import render_json
     from coral_action.report.model import Report
-    from coral_action.report.terminal import print_report
-    from coral_action.scale import carry_over, find_changes, unchanged
 
     folder = config.resolve().parent
     # A step of a workflow may start this command, too.
@@ -164,22 +158,35 @@ def run(
         cache=None if no_cache else cache_folder(cache, os.environ),
     )
     earlier = Report.read(baseline) if baseline is not None else None
-    changes = find_changes(config, reference, changed_files)
-    if earlier is not None and changes is not None:
-        same = unchanged(loaded, options.paths, changes, earlier, compiled=bool(options.compiler))
-        options = replace(options, skip=same & frozenset(models) if models else same)
+    if reference is not None or changed_files is not None:
+        from coral_action.scale import find_changes, unchanged
+
+        changes = find_changes(config, reference, changed_files)
+        if earlier is not None and changes is not None:
+            compiled = options.compiler is not None
+            same = unchanged(loaded, options.paths, changes, earlier, compiled=compiled)
+            options = replace(options, skip=same & frozenset(models) if models else same)
     together = models_at_once(jobs, len(models or loaded.models)) > 1
     progress = choose_progress(quiet=quiet, together=together)
     with interruptible() as interruption:
         report, errors = run_pipeline(loaded, options, progress)
     if earlier is not None:
+        from coral_action.report.baseline import with_baseline
+        from coral_action.scale import carry_over
+
         report = with_baseline(carry_over(report, earlier, options.skip, config), earlier)
     write_report(report, output)
     for name, error in errors.items():
         click.echo(describe(error, debug=settings.debug, name=name), err=True)
     if as_json:
+        from coral_action.report.formats import render_json
+
         click.echo(render_json(report), nl=False)
     elif not quiet:
+        from rich.console import Console
+
+        from coral_action.report.terminal import print_report
+
         print_report(report, Console())
         click.echo(f"report: {output / 'report.html'}, {output / 'report.md'}")
     return interruption.exit_code or report.exit_code

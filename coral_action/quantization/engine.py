@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,13 @@ def quantize_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
 
     Switches of `request["steps"]` are True, False, or None for "if it measurably helps".
     """
+    with ThreadPoolExecutor(1) as beside:
+        # One core is idle meanwhile.
+        drawing = beside.submit(contact_sheet, [Path(name) for name in request["tiles"]])
+        return {**_quantize(request), "sheet": drawing.result()}
+
+
+def _quantize(request: dict[str, Any]) -> dict[str, Any]:
     observed = merge([Observed.load(Path(name)) for name in request["observed"]])
     engine = _Engine(
         Path(request["float"]).read_bytes(),
@@ -160,8 +168,7 @@ def quantize_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
     Path(request["output"]).write_bytes(int8)
     if request["float_outputs"] is not None:
         _save_outputs(Path(request["float_outputs"]), observed)
-    sheet = contact_sheet([Path(name) for name in request["tiles"]])
-    return {"samples": observed.samples, "sheet": sheet, **engine.result}
+    return {"samples": observed.samples, **engine.result}
 
 
 def _save_outputs(path: Path, observed: Observed) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coral_action.errors import UsageError
 from coral_action.output_files import write_file
-from coral_action.report import html, markdown
-from coral_action.report.formats import render_json
-from coral_action.report.model import Report
 
+if TYPE_CHECKING:
+    from coral_action.report.model import Report
+
+# Renderers are imported late: a run begins its work without them.
 _NAMES = ("report.json", "report.md", "report.html")
 
 
@@ -24,6 +26,8 @@ def remove_report(folder: Path) -> None:
 
 def prepare_report() -> None:
     """What writing takes before there is anything to write; good to do while others work."""
+    from coral_action.report import html
+
     html.prepare()
 
 
@@ -33,6 +37,9 @@ def write_report(report: Report, folder: Path) -> None:
     Raises:
         UsageError: if the folder can't be written.
     """
+    from coral_action.report import html, markdown
+    from coral_action.report.formats import render_json
+
     contents = dict(
         zip(
             _NAMES,
