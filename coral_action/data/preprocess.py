@@ -85,6 +85,10 @@ class ImagePreprocessor:
 
     def __call__(self, image: Image.Image) -> Array:
         """The image, of 8 bits a channel, as float32 of shape (height, width, channels)."""
+        return self._scaled(self.pixels(image))
+
+    def pixels(self, image: Image.Image) -> Array:
+        """The image in the input's size and colours, not scaled: (height, width, channels)."""
         mode = _PILLOW_MODE[self._color]
         image = image if image.mode == mode else image.convert(mode)
         steps = plan(self._resize, (image.height, image.width), self._size)
@@ -92,7 +96,7 @@ class ImagePreprocessor:
         if self._color == "bgr":
             pixels = pixels[..., ::-1]
         fill = self._fill if pixels.dtype == np.float32 else np.rint(self._fill)
-        return self._scaled(place(pixels, steps.offset, self._size, fill))
+        return place(pixels, steps.offset, self._size, fill)
 
     def mask(self, mask: Array) -> Array:
         """A mask (height, width) of class numbers, brought to the input's size like its image.
