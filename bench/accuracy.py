@@ -82,7 +82,7 @@ PLAIN = """
 import json, sys, tempfile
 from pathlib import Path
 import numpy as np, tensorflow as tf
-source, samples, target, kind, shapes, outputs, shape = sys.argv[1:8]
+source, samples, target, kind, shapes, outputs, shape, dense = sys.argv[1:9]
 if kind == "frozen_graph":
     shapes = json.loads(shapes)
     converter = tf.compat.v1.lite.TFLiteConverter.from_frozen_graph(
@@ -99,6 +99,7 @@ converter.representative_dataset = lambda: (
     [s.reshape(json.loads(shape)).astype(np.float32)] for s in data)
 converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
 converter.inference_input_type = converter.inference_output_type = tf.int8
+converter._experimental_disable_per_channel_quantization_for_dense_layers = dense == "per-tensor"
 Path(target).write_bytes(converter.convert())
 """
 
@@ -254,7 +255,9 @@ def run_case(case: Case, folder: Path, edge_python: str) -> None:
         cut = [json.dumps(case.keys.get("inputs", {})), json.dumps(case.keys.get("outputs", []))]
         words = [str(case.source), str(samples), str(target), model.format, *cut, str(shape)]
         command = [sys.executable, "-c", PLAIN, *words]
-        plain = attempt("plain", target, command, inputs, expected, case)
+        plain = attempt("plain", target, [*command, "per-channel"], inputs, expected, case)
+        # The Edge TPU takes fully-connected layers per tensor only; a switch few know does that.
+        attempt("plain per-tensor", target, [*command, "per-tensor"], inputs, expected, case)
     for method in ("min_max", "auto"):
         chosen = config.model_copy(
             update={"calibration": config.calibration.model_copy(update={"method": method})}
