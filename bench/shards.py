@@ -14,7 +14,6 @@ own planning and the figures above; or by given ones alone, in seconds, without 
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
 import resource
@@ -80,7 +79,7 @@ def coral(folder: Path, *words: object) -> Took:
 
 def split(folder: Path, count: int, *, once: bool) -> tuple[list[Took], Took, dict]:
     """The jobs of a split, that which makes the model once first, and the merge."""
-    run = ("run", "--compiler", "none")
+    run = ("run", "--compiler", "none", "--no-cache")
     name = f"{count}-{once}"
     places, took = [], []
     for index in range(0 if once else 1, count + 1):
@@ -137,7 +136,7 @@ def main() -> None:
     if options.given:
         simulate(*options.given)
         return
-    print(f"{machine()}, {datetime.date.today()}, {options.samples} images")
+    print(f"{machine()}, {options.samples} images")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder, options.samples)
