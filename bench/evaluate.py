@@ -57,8 +57,8 @@ keras.Model(model.input, keras.layers.Softmax()(model.output)).save("model.keras
 SIZE = (500, 375)  # about what ImageNet's photographs have
 
 
-def prepare(folder: Path, samples: int) -> None:
-    """A model, and smooth random images in two class folders."""
+def make_model_and_images(folder: Path, samples: int, config: str) -> None:
+    """A model, smooth random images in two class folders, and their coral.yml."""
     import numpy as np
     from PIL import Image
 
@@ -69,7 +69,12 @@ def prepare(folder: Path, samples: int) -> None:
         coarse = Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8))
         coarse.resize(SIZE, Image.Resampling.BICUBIC).save(file, quality=90)
     subprocess.run([sys.executable, "-c", KERAS], cwd=folder, check=True, capture_output=True)
-    (folder / "coral.yml").write_text(CONFIG)
+    (folder / "coral.yml").write_text(config)
+
+
+def prepare(folder: Path, samples: int) -> None:
+    """What is evaluated: the model's float and int8 files, and images."""
+    make_model_and_images(folder, samples, CONFIG)
     sys.path.insert(0, str(PROJECT))
     config, model, int8, paths = opened(folder, load=True)
     from coral_action.quantization import quantize_model

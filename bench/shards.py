@@ -24,7 +24,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluate import KERAS, SIZE, machine
+from evaluate import machine, make_model_and_images
 
 PROJECT = Path(__file__).resolve().parent.parent
 CONFIG = """version: 1
@@ -45,21 +45,6 @@ class Took:
 
     wall: float
     processor: float
-
-
-def prepare(folder: Path, samples: int) -> None:
-    """A model with random weights, and smooth random images in two class folders."""
-    import numpy as np
-    from PIL import Image
-
-    rng = np.random.default_rng(0)
-    for i in range(samples):
-        file = folder / "images" / "ab"[i % 2] / f"{i:05}.jpg"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        coarse = Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8))
-        coarse.resize(SIZE, Image.Resampling.BICUBIC).save(file, quality=90)
-    subprocess.run([sys.executable, "-c", KERAS], cwd=folder, check=True, capture_output=True)
-    (folder / "coral.yml").write_text(CONFIG)
 
 
 def coral(folder: Path, *words: object) -> Took:
@@ -139,7 +124,7 @@ def main() -> None:
     print(f"{machine()}, {options.samples} images")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        prepare(folder, options.samples)
+        make_model_and_images(folder, options.samples, CONFIG)
         rows, results, seconds = [], [], {}
         for count, once in [*((n, False) for n in options.shards), (max(options.shards), True)]:
             jobs, merging, model = split(folder, count, once=once)

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
+from coral_action.commands.options import (
+    changed_files_option,
+    config_option,
+    workspace_option,
+)
+
 
 @click.command()
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    default=Path("coral.yml"),
-    show_default=True,
-    help="What to do; paths in it are relative to its folder.",
-)
+@config_option
 @click.option(
     "--max-jobs",
     type=click.IntRange(1, 256),
@@ -46,22 +46,13 @@ import click
     help="Leave models out of which no file changed since this commit of Git and which --baseline "
     "has; `merge` takes them from there.",
 )
-@click.option(
-    "--changed-files",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="The same by a list, as `git diff --name-only -z` writes it in the top folder.",
-)
+@changed_files_option
 @click.option(
     "--compiler",
     help="As the jobs' --compiler, such as `none`: results of the baseline that were made the "
     "other way are then not kept.",
 )
-@click.option(
-    "--workspace",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="GITHUB_WORKSPACE",
-    help="Folder that no path in the config may leave. [default: $GITHUB_WORKSPACE, else none]",
-)
+@workspace_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),

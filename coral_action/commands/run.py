@@ -8,6 +8,11 @@ from pathlib import Path
 
 import click
 
+from coral_action.commands.options import (
+    changed_files_option,
+    config_option,
+    workspace_option,
+)
 from coral_action.console import Settings
 
 
@@ -21,13 +26,7 @@ def _jobs(context: click.Context, parameter: click.Parameter, value: str) -> int
 
 
 @click.command()
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    default=Path("coral.yml"),
-    show_default=True,
-    help="What to do; paths in it are relative to its folder.",
-)
+@config_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
@@ -41,12 +40,7 @@ def _jobs(context: click.Context, parameter: click.Parameter, value: str) -> int
     help="Path of edgetpu_compiler, or `none` to predict the placement instead. "
     "[default: $EDGETPU_COMPILER, else edgetpu_compiler on PATH]",
 )
-@click.option(
-    "--workspace",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="GITHUB_WORKSPACE",
-    help="Folder that no path in the config may leave. [default: $GITHUB_WORKSPACE, else none]",
-)
+@workspace_option
 @click.option(
     "--jobs",
     default="auto",
@@ -72,11 +66,7 @@ def _jobs(context: click.Context, parameter: click.Parameter, value: str) -> int
     help="Run only models of which a file changed since this commit of Git; the others are taken "
     "from --baseline, and run where it does not have them.",
 )
-@click.option(
-    "--changed-files",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="The same by a list, as `git diff --name-only -z` writes it in the top folder.",
-)
+@changed_files_option
 @click.option(
     "--cache",
     envvar="CORAL_QUANTIZE_CACHE",

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coral_action.config.data_schema import PreprocessConfig, ResizeConfig
+from coral_action.config.resize_filters import PILLOW_FILTERS
 from coral_action.data.geometry import place, plan
 from coral_action.data.presets import PRESETS, Preset
 from coral_action.data.samples import Array, InputProfile, InputSpec
@@ -22,12 +23,6 @@ if TYPE_CHECKING:
 IGNORED_CLASS = 255
 
 _PILLOW_MODE = {"gray": "L", "rgb": "RGB", "bgr": "RGB"}
-_PILLOW_FILTER = {
-    "nearest": "NEAREST",
-    "bilinear": "BILINEAR",
-    "bicubic": "BICUBIC",
-    "area": "BOX",
-}
 
 
 @dataclass(frozen=True)
@@ -134,7 +129,7 @@ class ImagePreprocessor:
         if image.size != size:
             from PIL.Image import Resampling
 
-            image = image.resize(size, Resampling[_PILLOW_FILTER[self._resize.filter]])
+            image = image.resize(size, Resampling[PILLOW_FILTERS[self._resize.filter]])
         return _pixels(image)
 
     def _scaled(self, pixels: Array) -> Array:

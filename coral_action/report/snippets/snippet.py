@@ -5,17 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from coral_action.config.resize_filters import PILLOW_FILTERS
 from coral_action.report.model import ModelReport
 from coral_action.report.sections import ImageData, TensorData
 
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ._/-")
-
-_PILLOW_FILTERS = {
-    "nearest": "NEAREST",
-    "bilinear": "BILINEAR",
-    "bicubic": "BICUBIC",
-    "area": "BOX",
-}
 
 
 @dataclass(frozen=True)
@@ -78,7 +72,7 @@ def setup(model: ImageModel) -> list[str]:
     height, width = model.size
     low, high = (-128, 127) if model.tensor.dtype == "int8" else (0, 255)
     mode = "L" if model.image.color == "gray" else "RGB"
-    pillow = _PILLOW_FILTERS[model.image.filter]
+    pillow = PILLOW_FILTERS[model.image.filter]
     pixels = f"np.asarray(image, dtype=np.float32).reshape({height}, {width}, -1)"
     if model.image.color == "bgr":
         pixels += "[..., ::-1]"
