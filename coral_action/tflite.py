@@ -265,8 +265,8 @@ def _tensor(model: Any, index: int, tensor: Any) -> Tensor:
         name=_text(tensor.name),
         shape=signature if len(signature) == len(shape) and -1 in signature else shape,
         type=_enum_names("TensorType").get(tensor.type, f"UNKNOWN_{tensor.type}"),
-        scales=tuple(float(s) for s in _list(quantization and quantization.scale)),
-        zero_points=tuple(int(z) for z in _list(quantization and quantization.zeroPoint)),
+        scales=tuple(_list(quantization and quantization.scale)),
+        zero_points=tuple(_list(quantization and quantization.zeroPoint)),
         quantized_dimension=quantization.quantizedDimension if quantization else 0,
         data=np.asarray(data, dtype=np.uint8) if data is not None and len(data) else None,
     )
@@ -285,6 +285,10 @@ def _text(value: bytes | str | None) -> str:
 
 
 def _list(value: Any) -> list[Any]:
+    """A vector as Python's own numbers, or objects; the schema leaves out empty ones."""
+    if isinstance(value, np.ndarray):
+        plain: list[Any] = value.tolist()
+        return plain
     return [] if value is None else list(value)
 
 

@@ -16,6 +16,7 @@ from coral_action.config.data_schema import (
 )
 from coral_action.config.paths import PathRules
 from coral_action.data.diagnosis import compare, diagnose
+from coral_action.data.early import EarlyImages
 from coral_action.data.fingerprint import fingerprint, runs_custom_code
 from coral_action.data.labels import class_names, read_labels_file
 from coral_action.data.preprocess import ImagePreprocessor, Normalization, profile_of
@@ -27,6 +28,7 @@ from coral_action.data.samples import (
     Profile,
     Sample,
     Samples,
+    at_once,
 )
 from coral_action.data.sampling import choose
 from coral_action.data.sheet import SheetTiles, contact_sheet
@@ -36,6 +38,7 @@ from coral_action.errors import DataError
 
 __all__ = [
     "BadFile",
+    "EarlyImages",
     "InputProfile",
     "Label",
     "Normalization",
@@ -44,6 +47,7 @@ __all__ = [
     "SampleStatistics",
     "Samples",
     "SheetTiles",
+    "at_once",
     "class_list",
     "class_names",
     "compare",
@@ -66,6 +70,7 @@ def open_samples(
     specs: Sequence[InputSpec],
     *,
     allow_custom_code: bool = False,
+    early: EarlyImages | None = None,
 ) -> Samples:
     """The samples that coral.yml names, as the model's inputs take them.
 
@@ -75,6 +80,7 @@ def open_samples(
         paths: where paths begin, and what none may leave.
         specs: the model's inputs.
         allow_custom_code: whether `python:` may run; never taken from coral.yml.
+        early: images that were decoded before, so as not to do it again.
 
     Raises:
         DataError: if there are none, or they don't fit.
@@ -85,7 +91,15 @@ def open_samples(
     section = "evaluation" if labelled else "calibration"
     kind, value = config.source
     request = Request(
-        config, value, preprocess, paths, specs, config.samples, labelled, allow_custom_code
+        config,
+        value,
+        preprocess,
+        paths,
+        specs,
+        config.samples,
+        labelled,
+        allow_custom_code,
+        early or EarlyImages(),
     )
     try:
         source = OPENERS[kind](request)
@@ -107,6 +121,7 @@ def requested_samples(
     request: Mapping[str, Any],
     section: Literal["calibration", "evaluation"],
     specs: Sequence[InputSpec],
+    early: EarlyImages | None = None,
 ) -> Samples:
     """The samples that a request to a child process names; errors as of `open_samples`.
 
@@ -115,6 +130,7 @@ def requested_samples(
             plain data.
         section: which of both.
         specs: the model's inputs.
+        early: images that were decoded before.
     """
     kind = CalibrationConfig if section == "calibration" else EvaluationConfig
     return open_samples(
@@ -123,6 +139,7 @@ def requested_samples(
         PathRules.from_json(request["paths"]),
         specs,
         allow_custom_code=request["allow_custom_code"] is True,
+        early=early,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,21 @@ from coral_action.errors import DataError
 if TYPE_CHECKING:
     from PIL import Image
 
+    from coral_action.data.early import EarlyImages
+
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"})
 MAX_PIXELS = 100_000_000
 
 # Named, so that a file of another kind (EPS runs Ghostscript) can't hide behind a suffix.
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF")
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An image, and the SHA-256 of the file it comes from."""
+
+    image: Image.Image
+    digest: str
 
 
 class ImageSource:
@@ -37,27 +48,37 @@ class ImageSource:
         *,
         classes: Sequence[int] | None = None,
         masks: MaskFolder | None = None,
+        early: EarlyImages,
     ) -> None:
+        """Images by file; those that are in `early` are not decoded again."""
         self._files = files
         self._input = input_name
         self._preprocess = preprocess
         self._masks = masks
+        self._early = early
         self.names = files.names
         self.classes = classes
 
     def read(self, index: int) -> Reading:
         """One sample, as `Source.read`."""
-        content = self._files.read(index)
-        image = decode_image(content, self.names[index])
+        decoded = self._early.take(self._files, index) or read_image(self._files, index)
+        image = decoded.image
         label: Label = None if self.classes is None else self.classes[index]
         if self._masks is not None:
             label = self._preprocess.mask(self._masks.read(self._files.paths[index], image.size))
         inputs = {self._input: self._preprocess(image)}
-        return Reading(inputs, label, hashlib.sha256(content).hexdigest())
+        return Reading(inputs, label, decoded.digest)
 
     def digest(self, index: int) -> str:
         """SHA-256 of the file."""
         return self._files.digest(index)
+
+
+def read_image(files: FileSet, index: int, max_pixels: int = MAX_PIXELS) -> Decoded:
+    """One file, decoded; errors as of `decode_image`."""
+    content = files.read(index)
+    image = decode_image(content, files.names[index], max_pixels)
+    return Decoded(image, hashlib.sha256(content).hexdigest())
 
 
 class MaskFolder:
@@ -94,7 +115,7 @@ class MaskFolder:
         return np.asarray(mask).astype(np.int32)
 
 
-def decode_image(content: bytes, name: str) -> Image.Image:
+def decode_image(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """The first frame of an encoded image, 8 bits a channel, upright as its EXIF says.
 
     16-bit gray becomes round(v / 257). 16-bit colour is cut to its upper 8 bits, by Pillow. Alpha
@@ -103,7 +124,7 @@ def decode_image(content: bytes, name: str) -> Image.Image:
     Raises:
         BadFileError: if it can't be decoded, is too large, or holds 32-bit integers or floats.
     """
-    image = _open(content, name)
+    image = _open(content, name, max_pixels)
     if image.mode.startswith("I;16"):
         from PIL import Image
 
@@ -120,13 +141,13 @@ def decode_image(content: bytes, name: str) -> Image.Image:
     return image
 
 
-def _open(content: bytes, name: str) -> Image.Image:
+def _open(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Decoded and upright, in the mode that Pillow gives it."""
     from PIL import Image, ImageOps
 
     try:
         image = Image.open(io.BytesIO(content), formats=_FORMATS)
-        if image.width * image.height > MAX_PIXELS:
+        if image.width * image.height > max_pixels:
             raise BadFileError(f"{name}: {image.width} x {image.height} pixels are too many")
         image.load()
         ImageOps.exif_transpose(image, in_place=True)

@@ -19,16 +19,17 @@ _MOST_CLASSES = 100_000
 _NUMBERED = re.compile(r"(\d+)[\s:]+(\S.*)")
 
 
-def read_labels(
-    files: FileSet, labels: str, class_names: str | None, rules: PathRules
-) -> list[int]:
-    """The class number of each file, as `labels` in coral.yml says.
+def read_labels(files: FileSet, config: DataSection, rules: PathRules) -> list[int] | None:
+    """The class number of each file, where `labels` in coral.yml says it.
 
     Raises:
         DataError: naming the first file without a label, or the line that can't be read.
     """
+    labels, names = config.labels, config.class_names
+    if labels is None:
+        return None
     if labels.lower().endswith(".csv"):
-        numbers = read_class_names(rules.resolve(class_names)) if class_names else None
+        numbers = read_class_names(rules.resolve(names)) if names else None
         return _from_table(files, rules.resolve(labels), numbers)
     numbers = None if labels == "folders" else read_class_names(rules.resolve(labels))
     return _from_folders(files, numbers)

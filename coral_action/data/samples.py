@@ -5,20 +5,22 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from coral_action.data.prefetch import read_ahead
+from coral_action.data.prefetch import read_ahead, read_in_bursts
 from coral_action.errors import DataError
+from coral_action.workers import core_count
 
 Array = npt.NDArray[Any]
 Label = int | Array | None
 
 # Samples decoded ahead of the one in use: enough to keep a second core busy, few enough to be flat.
-READ_AHEAD = 4
+_READ_AHEAD = 8
+_READ_AHEAD_BYTES = 16 * 2**20
 
 
 class InputSpec(Protocol):
@@ -132,8 +134,7 @@ class BadFile:
 class Samples:
     """The chosen samples of a source, conformed to the inputs of a model.
 
-    Iterating decodes in a second thread, a few samples ahead. `bad_files` then names the files
-    that were left out.
+    Iterating decodes a few samples ahead. `bad_files` then names the files that were left out.
     """
 
     source: Source
@@ -142,6 +143,7 @@ class Samples:
     profile: Profile
     first: int = 0  # position of the first one, and how far apart they are, in the whole
     step: int = 1
+    beside: bool = True  # whether there is a core to decode on beside the one that iterates
     bad_files: list[BadFile] = field(default_factory=list)
 
     def shard(self, index: int, count: int) -> Samples:
@@ -159,6 +161,15 @@ class Samples:
             self.step * count,
         )
 
+    def for_worker(self, index: int, count: int) -> Samples:
+        """The shard of one of `count` workers that run at the same time."""
+        return replace(self.shard(index, count), beside=count < core_count())
+
+    @property
+    def ahead(self) -> int:
+        """How many samples are decoded at a time: a few, of large ones fewer."""
+        return at_once(self.specs)
+
     def manifest(self) -> dict[str, Any]:
         """The chosen samples by name and content, as `manifest`; reads files, decodes nothing."""
         return manifest([(self.source.names[i], self.source.digest(i)) for i in self.chosen])
@@ -168,7 +179,8 @@ class Samples:
 
     def __iter__(self) -> Iterator[Sample]:
         self.bad_files = []
-        for item in read_ahead(self._read, range(len(self.chosen)), READ_AHEAD):
+        reader = read_ahead if self.beside else read_in_bursts
+        for item in reader(self._read, range(len(self.chosen)), self.ahead):
             if isinstance(item, Sample):
                 yield item
                 continue
@@ -202,6 +214,12 @@ class Samples:
 
     def _in_section(self, error: DataError) -> DataError:
         return DataError(f"{self.profile.section}: {error.message}", hint=error.hint)
+
+
+def at_once(specs: Sequence[InputSpec]) -> int:
+    """How many samples of these arrays are held at a time: a few, of large ones fewer."""
+    size = sum(math.prod(spec.shape) * np.dtype(spec.dtype).itemsize for spec in specs)
+    return min(max(_READ_AHEAD_BYTES // max(size, 1), 1), _READ_AHEAD)
 
 
 def refused_bad_files(profile: Profile, bad_files: Sequence[BadFile]) -> DataError:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from coral_action.config.data_schema import DataSection, PreprocessConfig
 from coral_action.config.paths import PathRules
 from coral_action.data import csv_table, images, tfrecord, wav_clips
+from coral_action.data.early import EarlyImages
 from coral_action.data.files import FileSet, find_files
 from coral_action.data.images import ImageSource, MaskFolder
 from coral_action.data.labels import class_names, folder_names, read_labels
@@ -33,12 +34,11 @@ class Request:
     limit: int | None
     labelled: bool
     allow_custom_code: bool
+    early: EarlyImages = field(default_factory=EarlyImages)
 
     def classes(self, files: FileSet) -> list[int] | None:
         """The class of each file, where `labels` says it."""
-        if self.config.labels is None:
-            return None
-        return read_labels(files, self.config.labels, self.config.class_names, self.paths)
+        return read_labels(files, self.config, self.paths)
 
     def by_input(self, kind: str) -> Mapping[str, tuple[InputSpec, str]]:
         """The path for each input: from a mapping, or the one path of a model with one input."""
@@ -62,7 +62,7 @@ class Request:
 def _images(request: Request) -> Source:
     parts: dict[str, Source] = {}
     for name, (spec, value) in request.by_input("images").items():
-        files = find_files(value, images.SUFFIXES, request.paths, "images")
+        files = request.early.find(value, request.paths)
         folder = request.config.masks
         parts[name] = ImageSource(
             files,
@@ -70,6 +70,7 @@ def _images(request: Request) -> Source:
             ImagePreprocessor(request.preprocess, spec),
             classes=None if parts else request.classes(files),
             masks=MaskFolder(folder, request.paths) if folder else None,
+            early=request.early,
         )
     return _joined(parts, match_names=True)
 

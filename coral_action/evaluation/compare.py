@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 
 import numpy as np
 
@@ -31,6 +33,7 @@ def compare(
     truth_of: Callable[[Sample], Truth],
     float_check: Run | None = None,
     kernel_check: Run | None = None,
+    at_once: int = 1,
     advance: Callable[[int], None] = lambda done: None,
 ) -> Columns:
     """Run every sample through both models.
@@ -44,32 +47,31 @@ def compare(
         truth_of: the label of a sample.
         float_check: the float .tflite, where the reference is another model.
         kernel_check: the int8 model with other kernels.
+        at_once: how many samples each model runs before it is the other's turn.
         advance: called with the number of samples done.
 
     Raises:
         DataError: if a label does not fit the model, or an output is NaN or infinite.
     """
     columns = Columns()
-    for sample in samples:
-        truth = truth_of(sample)
-        try:
-            own = _usable(int8(sample), "the int8 model", plan)
-            outputs = reference and _usable(reference(sample), "the reference model", plan)
-            rows = _rows(plan, outputs, own, truth) if outputs else _own_rows(plan, own, truth)
+    waiting = iter(samples)
+    while burst := list(islice(waiting, at_once)):
+        # One model after the other: taking turns, they throw each other out of the core's cache.
+        found = [_outputs(int8, sample, "the int8 model", plan) for sample in burst]
+        for sample, own in zip(burst, found, strict=True):
+            truth = truth_of(sample)
+            outputs = reference and _outputs(reference, sample, "the reference model", plan)
+            with _naming(sample):
+                rows = _rows(plan, outputs, own, truth) if outputs else _own_rows(plan, own, truth)
             if outputs and float_check is not None:
-                rows["float_check"] = _check(
-                    plan, outputs, _usable(float_check(sample), "the float .tflite", plan)
-                )
+                other = _outputs(float_check, sample, "the float .tflite", plan)
+                rows["float_check"] = _check(plan, outputs, other)
             if kernel_check is not None:
-                rows["kernel_check"] = _check(
-                    plan, own, _usable(kernel_check(sample), "the int8 model", plan)
-                )
-        except DataError as error:
-            message = f"evaluation: {sample.name}: {error.message}"
-            raise DataError(message, hint=error.hint) from error
-        label = int(truth) if isinstance(truth, int | np.integer) else -1
-        columns.add(sample.position, sample.name, label, rows)
-        advance(len(columns))
+                other = _outputs(kernel_check, sample, "the int8 model", plan)
+                rows["kernel_check"] = _check(plan, own, other)
+            label = int(truth) if isinstance(truth, int | np.integer) else -1
+            columns.add(sample.position, sample.name, label, rows)
+            advance(len(columns))
     columns.ragged = {key for m in plan.metrics if m.ragged for key in metric_keys(m)}
     return columns
 
@@ -77,6 +79,21 @@ def compare(
 def metric_keys(metric: MetricKind) -> tuple[str, str]:
     """Keys of a metric's rows, for the reference and for int8."""
     return f"{metric.rows}/reference", f"{metric.rows}/int8"
+
+
+@contextmanager
+def _naming(sample: Sample) -> Iterator[None]:
+    """Errors name the sample."""
+    try:
+        yield
+    except DataError as error:
+        message = f"evaluation: {sample.name}: {error.message}"
+        raise DataError(message, hint=error.hint) from error
+
+
+def _outputs(run: Run, sample: Sample, which: str, plan: Plan) -> Outputs:
+    with _naming(sample):
+        return _usable(run(sample), which, plan)
 
 
 def _rows(plan: Plan, reference: Outputs, int8: Outputs, truth: Truth) -> dict[str, Array]:

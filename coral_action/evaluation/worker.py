@@ -10,7 +10,14 @@ from typing import Any
 
 from coral_action.config.data_schema import EvaluationConfig
 from coral_action.config.paths import PathRules
-from coral_action.data import Sample, Samples, SampleStatistics, class_names, requested_samples
+from coral_action.data import (
+    Sample,
+    Samples,
+    SampleStatistics,
+    at_once,
+    class_names,
+    requested_samples,
+)
 from coral_action.errors import DataError, UsageError
 from coral_action.evaluation.boxes import read_boxes
 from coral_action.evaluation.columns import Columns
@@ -39,7 +46,7 @@ def evaluate_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
     index, count = request["shard"]
     options = EvaluationConfig.model_validate(request["evaluation"])
     model = FloatModel.from_json(request["model"])
-    samples = open_evaluation(request).shard(index, count)
+    samples = open_evaluation(request).for_worker(index, count)
     statistics = SampleStatistics(samples.profile)
     result: dict[str, Any] = {
         "metrics": [],
@@ -66,6 +73,7 @@ def evaluate_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
         truth_of=truth_of,
         float_check=_float_check(options, model),
         kernel_check=_run(Path(request["int8"]), model) if options.exact else None,
+        at_once=min(samples.ahead, at_once(model.outputs)),
         advance=lambda done: progress(done, len(samples)),
     )
     columns.save(Path(request["output"]))

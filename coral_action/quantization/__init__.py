@@ -55,8 +55,13 @@ def start_crew(
     that the user can read.
     """
     count = workers or worker_count(config.calibration.samples)
-    reading = workspace(paths.root, paths.downloads.values()) if paths else workspace(None)
-    return Crew(count, limits, reading)
+    if paths is None:
+        return Crew(count, limits, workspace(None))
+    early = {
+        "calibration": config.calibration.model_dump(mode="json"),
+        "paths": paths.to_json(),
+    }
+    return Crew(count, limits, workspace(paths.root, paths.downloads.values()), early)
 
 
 def quantize_model(

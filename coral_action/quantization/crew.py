@@ -32,6 +32,8 @@ Json = dict[str, Any]
 # Children wait for the model to load; that time is not theirs.
 _WAITING_SECONDS = 3600.0
 _POLL_SECONDS = 0.01
+# Of decoded images, in all workers: some 600 of 224 x 224 pixels.
+_EARLY_BYTES = 128 * 2**20
 _STAGES = {"observe": "calibration", "quantize": "quantization"}
 
 
@@ -43,14 +45,20 @@ class Crew:
     """
 
     def __init__(
-        self, workers: int, limits: Limits | None = None, reading: Reading | None = None
+        self,
+        workers: int,
+        limits: Limits | None = None,
+        reading: Reading | None = None,
+        early: Json | None = None,
     ) -> None:
-        """Start the children; they import what they need and wait.
+        """Start the children; they import what they need, decode images and wait.
 
         Args:
             workers: how many observe.
             limits: of each.
             reading: files that they may read, beside what `give` gives them.
+            early: `calibration` and `paths` of the model, as plain data, if images may be decoded
+                before its request comes.
         """
         limits = limits or Limits()
         self._limits = replace(limits, seconds=limits.seconds + _WAITING_SECONDS)
@@ -63,13 +71,15 @@ class Crew:
         self._progress: ProgressCallback | None = None
         self._parts = [(0, 0)] * workers
         self._needed = threading.Event()
+        self._early = early
+        self._count = workers
         self._workers = [self._start("observe", index) for index in range(workers)]
         self._quantizer = self._start("quantize", workers)
 
     @property
     def workers(self) -> int:
         """How many observe."""
-        return len(self._workers)
+        return self._count
 
     def begin(self, requests: Sequence[Json], on_progress: ProgressCallback | None) -> None:
         """Have each worker do its request."""
@@ -132,7 +142,12 @@ class Crew:
             self._wait_for_a_core(index)
             return run_isolated(
                 "coral_action.quantization.waiting:wait_task",
-                {"job": job, "file": str(self._file(index)), "ready": str(self._ready(index))},
+                {
+                    "job": job,
+                    "file": str(self._file(index)),
+                    "ready": str(self._ready(index)),
+                    "early": self._early_request(index) if job == "observe" else None,
+                },
                 stage=_STAGES[job],
                 limits=self._limits,
                 on_progress=lambda done, total: self._report(index, done, total),
@@ -144,13 +159,32 @@ class Crew:
 
     def _wait_for_a_core(self, index: int) -> None:
         """Leave one core to loading: as long as nobody needs them, children start in turns."""
-        before = self._ready(index - max(1, core_count() - 1))
-        while index >= max(1, core_count() - 1) and not before.exists():
+        before = index - _cores_beside_loading()
+        while before >= 0 and not self._ready(before).exists():
             if self._needed.wait(_POLL_SECONDS):
                 return
 
+    def _early_request(self, index: int) -> Json | None:
+        """Images to decode once everybody is ready, as many workers at a time as cores are idle."""
+        if self._early is None:
+            return None
+        ready = [self._ready(other) for other in range(self._count + 1)]
+        before = index - _cores_beside_loading()
+        if before >= 0:
+            ready.append(self._decoded(before))
+        return {
+            **self._early,
+            "shard": [index, self._count],
+            "bytes": _EARLY_BYTES // self._count,
+            "after": [str(path) for path in ready],
+            "done": str(self._decoded(index)),
+        }
+
     def _ready(self, index: int) -> Path:
         return self.folder(index) / "ready"
+
+    def _decoded(self, index: int) -> Path:
+        return self.folder(index) / "decoded"
 
     def _file(self, index: int) -> Path:
         return self.scratch / f"request-{index}.json"
@@ -168,3 +202,7 @@ class Crew:
         self._parts[index] = (done, total)
         if all(total for _, total in self._parts):
             self._progress(sum(d for d, _ in self._parts), sum(t for _, t in self._parts))
+
+
+def _cores_beside_loading() -> int:
+    return max(1, core_count() - 1)

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from data_specs import Spec
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from coral_action.data import Samples
-from coral_action.data.prefetch import read_ahead
+from coral_action.data.prefetch import read_ahead, read_in_bursts
+from coral_action.data.samples import at_once
 from coral_action.data.sampling import choose
 from coral_action.errors import DataError
 
@@ -285,3 +287,59 @@ def test_reading_ahead_passes_errors_on_and_ends_its_thread() -> None:
     next(unfinished)
     unfinished.close()
     assert threading.active_count() == before
+
+
+def test_bursts_keep_order_and_read_no_more_than_one_ahead() -> None:
+    started: list[int] = []
+
+    def read(item: int) -> int:
+        started.append(item)
+        return item * item
+
+    results = read_in_bursts(read, range(7), 3)
+    assert started == []
+    for number, read_so_far in enumerate([3, 3, 3, 6, 6, 6, 7]):
+        assert next(results) == number * number
+        assert started == list(range(read_so_far))
+    assert list(results) == []
+
+
+def test_an_error_in_a_burst_comes_after_what_was_read_before_it() -> None:
+    def read(item: int) -> int:
+        if item == 4:
+            raise DataError("fourth")
+        return item
+
+    results = read_in_bursts(read, range(9), 3)
+    assert [next(results) for _ in range(4)] == [0, 1, 2, 3]
+    with pytest.raises(DataError, match="fourth"):
+        next(results)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "count"),
+    [
+        ((1, 224, 224, 3), "float32", 8),  # 602,112 bytes
+        ((1, 1024, 1024, 3), "uint8", 5),  # 3 MiB of 16
+        ((1, 2048, 2048, 3), "float32", 1),
+        ((1, 0), "float32", 8),
+    ],
+)
+def test_fewer_large_samples_are_held(shape: tuple[int, ...], dtype: str, count: int) -> None:
+    assert at_once([Spec("x", shape, dtype)]) == count
+
+
+def test_a_worker_for_each_core_reads_without_a_thread(
+    tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread would have no core of its own; the samples are the same."""
+    write_images(tmp_path / "in", NAMES)
+    samples = opened({"images": "in"}, SHAPE)
+    for cores, threads in ((2, 0), (3, 1)):
+        monkeypatch.setattr("coral_action.data.samples.core_count", lambda cores=cores: cores)
+        part = samples.for_worker(1, 2)
+        before = threading.active_count()
+        reading = iter(part)
+        first = next(reading)
+        assert threading.active_count() == before + threads
+        assert [first.name, *(s.name for s in reading)] == names_of(samples.shard(1, 2))
