@@ -18,8 +18,8 @@ from coral_action.workers import core_count
 Array = npt.NDArray[Any]
 Label = int | Array | None
 
-# Samples decoded ahead of the one in use: enough to keep a second core busy, few enough to be flat.
-_READ_AHEAD = 8
+# Samples decoded ahead of the one in use: enough for long bursts, few enough to be flat.
+_READ_AHEAD = 24
 _READ_AHEAD_BYTES = 16 * 2**20
 
 

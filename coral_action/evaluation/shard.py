@@ -12,18 +12,20 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from coral_action.config.evaluation_schema import EvaluationOptions
 from coral_action.config.limits_schema import LimitsConfig
-from coral_action.config.schema import ModelConfig
 from coral_action.data import SampleStatistics
 from coral_action.errors import DataError, UsageError
 from coral_action.evaluation.columns import Columns
 from coral_action.evaluation.gather import Gathered
 from coral_action.loading import FloatModel
+
+if TYPE_CHECKING:
+    from coral_action.config.schema import ModelConfig
 
 MAX_SHARDS = 256  # jobs of one matrix, by GitHub's limit
 

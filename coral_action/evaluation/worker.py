@@ -204,7 +204,8 @@ def _thumbnails(columns: Columns, plan: Plan, samples: Samples) -> dict[str, str
     found = {}
     for place in worst_places(columns) if plan.choices != "none" else []:
         index = (columns.positions[place] - samples.first) // samples.step
-        sample = next(iter(samples.shard(index, len(samples))), None)
+        alone = replace(samples.shard(index, len(samples)), beside=False)
+        sample = next(iter(alone), None)
         if sample is not None:
             picture = thumbnail(sample.inputs)
             if picture is not None:
