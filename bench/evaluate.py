@@ -4,9 +4,11 @@ Usage: python bench/evaluate.py [--samples N] [--runs N]
 
 Weights are random, which changes nothing about the time; images are JPEGs of 500 x 375. The plain
 loop is bench/plain_accuracy.py: tf.lite.Interpreter with its own choice of threads, all images for
-float, then all images for int8. Runs alternate. Predictions must be identical. Both whole processes
-and the loops alone are timed. On a busy machine look at the processor time: on idle cores a loop
-takes as long as its processor time divided by the cores that it uses.
+float, then all images for int8. Runs alternate. Predictions must be identical. Timed are whole
+processes that do nothing else, the loops alone, and what `evaluation` in coral.yml adds to
+`coral-quantize run`, against the process of the plain loop that one would run instead. On a busy
+machine look at the processor time: on idle cores a loop takes as long as its processor time divided
+by the cores that it uses.
 """
 
 from __future__ import annotations
@@ -33,6 +35,14 @@ models:
     preprocess: {mean: 127.5, std: 127.5}
     evaluation: {images: images, labels: folders, metrics: [top1]}
 """
+RUN = """version: 1
+models:
+  - name: mobilenet
+    source: float.tflite
+    calibration: {images: images, samples: 20, method: min_max}
+    preprocess: {mean: 127.5, std: 127.5}
+"""
+EVALUATION = "    evaluation: {images: images, labels: folders, metrics: [top1]}\n"
 # Batch normalization learns these images' statistics, or else activations of random weights fade to
 # 1e-8. The last layer is moved so that the images spread over many classes; else all have the same
 # one, and equal predictions say nothing.
@@ -122,12 +132,29 @@ def predictions(folder: Path) -> list[list[int]]:
 
 def timed(command: list[str], folder: Path) -> tuple[float, float, list | dict]:
     """Wall and processor seconds of a process with its children; the JSON in its last line."""
-    started, before = time.monotonic(), os.times()
+    started, before = time.monotonic(), processor_seconds()
     result = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
-    wall, after = time.monotonic() - started, os.times()
-    used = after.children_user + after.children_system
-    processor = used - before.children_user - before.children_system
+    wall, processor = time.monotonic() - started, processor_seconds() - before
     return wall, processor, json.loads(result.stdout.splitlines()[-1])
+
+
+def added_to_a_run(folder: Path) -> float:
+    """Seconds that the evaluation adds to the main job."""
+    seconds = []
+    for name, config in (("with.yml", RUN + EVALUATION), ("without.yml", RUN)):
+        (folder / name).write_text(config)
+        command = [sys.executable, "-m", "coral_action", "run", "--compiler", "none", "--no-cache"]
+        command += ["--quiet", "--config", str(folder / name), "--output", str(folder / "out")]
+        started = time.monotonic()
+        subprocess.run(command, cwd=PROJECT, check=True, capture_output=True)
+        seconds.append(time.monotonic() - started)
+    return seconds[0] - seconds[1]
+
+
+def processor_seconds() -> float:
+    """Of all child processes that have ended."""
+    now = os.times()
+    return now.children_user + now.children_system
 
 
 def note(times: dict, who: str, *seconds: float) -> None:
@@ -153,16 +180,16 @@ def main() -> None:
         scaling = ["--images", "images", "--mean", "127.5", "--std", "127.5"]
         plain = [sys.executable, script, *scaling, "float.tflite", "int8.tflite"]
         own = [sys.executable, str(Path(__file__).resolve()), "--ours", str(folder)]
-        kinds_of_time = ("whole process", "loops alone", "processor time")
+        kinds_of_time = ("whole process", "loops alone", "processor time", "added to a run")
         times: dict[str, dict[str, list[float]]] = {
             kind: {"plain": [], "ours": []} for kind in kinds_of_time
         }
         for _ in range(arguments.runs):
             wall, processor, models = timed(plain, folder)
             loop = sum(model["seconds"] for model in models)
-            note(times, "plain", wall, loop, processor)
+            note(times, "plain", wall, loop, processor, wall)
             wall, processor, result = timed(own, folder)
-            note(times, "ours", wall, result["seconds"], processor)
+            note(times, "ours", wall, result["seconds"], processor, added_to_a_run(folder))
         same = predictions(folder) == [model["chosen"] for model in models]
         spread = len(set(models[0]["chosen"]))
     print(machine())

@@ -2,9 +2,11 @@
 
 Whole processes in alternating runs, on a SavedModel of MobileNetV2 1.0 224 with random weights and
 224 x 224 JPEG images. Ours is `coral-quantize run` with `method: min_max`, no evaluation and no
-compiler, so that both are asked for the same result.
+compiler, so that both are asked for the same result. How time grows with the number of images is
+compared with a float forward pass on one core, which is timed in every round, too: a machine in a
+data centre is some per cent faster or slower from one minute to the next.
 
-Usage: python bench/quantize.py [--runs N] [--samples N ...]
+Usage: python bench/quantize.py [--runs N] [--slope-runs N] [--samples N ...]
 """
 
 from __future__ import annotations
@@ -105,29 +107,27 @@ def main() -> None:
     """Run both sides and print medians, ratios, slopes and memory."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--slope-runs", type=int, default=0, help="further rounds of ours alone")
     parser.add_argument("--samples", type=int, nargs="+", default=[100, 500])
     options = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         python("-c", MAKE, name, str(max(options.samples)))
-        medians: dict[tuple[str, int], float] = {}
+        runs: dict[tuple[str, int], list[Run]] = {}
+        forward: list[float] = []
+        for number in range(options.runs + options.slope_runs):
+            for side in ("ours", "plain") if number < options.runs else ("ours",):
+                for count in options.samples:
+                    run = timed(command(side, folder, count))
+                    runs.setdefault((side, count), []).append(run)
+            forward.append(float(python("-c", FORWARD, str(folder), str(PROJECT))))
         for count in options.samples:
-            (folder / "coral.yml").write_text(OURS.format(count=count))
-            runs: dict[str, list[Run]] = {"plain": [], "ours": []}
-            for _ in range(options.runs):
-                for side, found in runs.items():
-                    found.append(timed(command(side, folder, count)))
-            for side, found in runs.items():
-                medians[side, count] = statistics.median(run.wall for run in found)
-                walls = " ".join(f"{run.wall:.2f}" for run in found)
-                cpu = statistics.median(run.cpu for run in found)
-                print(
-                    f"N={count} {side:5}: {medians[side, count]:6.2f} s median of {walls}; "
-                    f"processor time {cpu:.2f} s"
-                )
-            print(f"N={count} ratio: {medians['plain', count] / medians['ours', count]:.2f}")
-        print_slope(medians, options.samples, folder)
+            print_times(count, runs["plain", count], runs["ours", count])
+        if len(options.samples) > 1:
+            for side in ("plain", "ours"):
+                low, high = min(options.samples), max(options.samples)
+                print_slope(side, runs[side, low], runs[side, high], high - low, forward)
         for side in ("plain", "ours"):
             largest, together = memory(command(side, folder, options.samples[0]))
             print(
@@ -136,29 +136,46 @@ def main() -> None:
             )
 
 
-def print_slope(medians: dict[tuple[str, int], float], samples: list[int], folder: Path) -> None:
-    """Time per further sample against one float forward pass divided by the cores."""
-    if len(samples) < 2:
-        return
-    forward = float(python("-c", FORWARD, str(folder), str(PROJECT)))
-    cores = len(os.sched_getaffinity(0))
-    low, high = min(samples), max(samples)
-    for side in ("plain", "ours"):
-        slope = (medians[side, high] - medians[side, low]) / (high - low)
+def print_times(count: int, plain: list[Run], ours: list[Run]) -> None:
+    """Medians of both sides, and their ratio."""
+    medians = []
+    for side, runs in (("plain", plain), ("ours", ours)):
+        medians.append(statistics.median(run.wall for run in runs))
+        walls = " ".join(f"{run.wall:.2f}" for run in runs)
+        cpu = statistics.median(run.cpu for run in runs)
         print(
-            f"{side:5}: {slope * 1000:.2f} ms per sample, {slope / (forward / cores):.2f} times a "
-            f"forward pass ({forward * 1000:.2f} ms on one core) divided by {cores} cores"
+            f"N={count} {side:5}: {medians[-1]:6.2f} s median of {walls}; "
+            f"processor time {cpu:.2f} s"
         )
+    print(f"N={count} ratio: {medians[0] / medians[1]:.2f}")
+
+
+def print_slope(
+    side: str, few: list[Run], many: list[Run], further: int, forward: list[float]
+) -> None:
+    """Time per further sample against one float forward pass divided by the cores."""
+    cores = len(os.sched_getaffinity(0))
+    pass_ = statistics.median(forward)
+    slopes = [(b.wall - a.wall) / further for a, b in zip(few, many, strict=True)]
+    slope = statistics.median(slopes)
+    each = " ".join(f"{s / (f / cores):.2f}" for s, f in zip(slopes, forward, strict=False))
+    print(
+        f"{side:5}: {slope * 1000:.2f} ms per sample, {slope / (pass_ / cores):.2f} times a "
+        f"forward pass ({pass_ * 1000:.2f} ms on one core) divided by {cores} cores; "
+        f"round by round {each}"
+    )
 
 
 def command(side: str, folder: Path, count: int) -> list[str]:
     """The command line of one side."""
     if side == "plain":
         return [sys.executable, "-c", PLAIN, str(folder), str(count)]
+    config = folder / f"coral-{count}.yml"
+    config.write_text(OURS.format(count=count))
     return [
         *(sys.executable, "-m", "coral_action", "run", "--quiet", "--compiler", "none"),
         "--no-cache",
-        *("--config", str(folder / "coral.yml"), "--output", str(folder / "output")),
+        *("--config", str(config), "--output", str(folder / "output")),
     ]
 
 
