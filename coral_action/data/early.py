@@ -27,8 +27,8 @@ class EarlyImages:
     def decode(self, request: Mapping[str, Any]) -> Iterator[None]:
         """Decode one image of a worker's shard of the representative dataset at each step.
 
-        Ends where the images take too much memory, and where there are none. What is wrong with
-        data is said by whoever needs them.
+        Ends where the images take too much memory, at one that can't be decoded, and where there
+        are none. What is wrong with data is said by whoever needs them.
 
         Args:
             request: `calibration` and `paths`, as plain data; `shard`, [index, count]; `bytes`, how
@@ -55,8 +55,8 @@ class EarlyImages:
             try:
                 # Pillow takes four bytes for a pixel of three channels.
                 found = read_image(files, index, max_pixels=limit // 4)
-            except DataError:
-                continue
+            except (DataError, MemoryError):
+                return
             limit -= _size(found.image)
             if limit < 0:
                 return

@@ -218,7 +218,9 @@ class Samples:
 
 def at_once(specs: Sequence[InputSpec]) -> int:
     """How many samples of these arrays are held at a time: a few, of large ones fewer."""
-    size = sum(math.prod(spec.shape) * np.dtype(spec.dtype).itemsize for spec in specs)
+    # numpy has no type for some tensors ("")
+    kinds = [np.dtype(spec.dtype or "float64") for spec in specs]
+    size = sum(math.prod(s.shape) * kind.itemsize for s, kind in zip(specs, kinds, strict=True))
     return min(max(_READ_AHEAD_BYTES // max(size, 1), 1), _READ_AHEAD)
 
 

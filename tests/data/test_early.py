@@ -71,17 +71,22 @@ def test_no_more_than_memory_allows(tmp_path: Path, images: Path) -> None:
     assert decoded(tmp_path, data, [0, 1], limit=12 * 280)[1] == 12
     assert decoded(tmp_path, data, [0, 1], limit=4 * 280 - 1)[1] == 3
     assert decoded(tmp_path, data, [0, 1], limit=279)[1] == 0
-    Image.new("L", (10, 7)).save(images / "a" / "0.png")  # one byte a pixel
-    assert decoded(tmp_path, {"images": "in/a"}, [0, 1], limit=70 + 280)[1] >= 1
+    gray = tmp_path / "gray"
+    gray.mkdir()
+    for number in range(9):
+        Image.new("L", (10, 7)).save(gray / f"{number}.png")
+    # 70 bytes each, but the next one must have room for three channels.
+    assert decoded(tmp_path, {"images": "gray"}, [0, 1], limit=5 * 70 + 280)[1] == 6
 
 
 def test_a_file_that_is_broken_is_named_where_it_is_used(
     tmp_path: Path, images: Path, opened: Open
 ) -> None:
     (images / "b" / "3.png").write_bytes(b"no image")
-    data = {"images": "in"}
+    data = {"images": "in", "shuffle": False, "samples": 12}
     early, count = decoded(tmp_path, data, [0, 1])
-    assert count == 11
+    names = opened(data, SHAPE).source.names
+    assert 0 < count == names.index("b/3.png") < 11
     with pytest.raises(DataError, match=r"b/3\.png: an image that can't be decoded"):
         list(opened(data, SHAPE, early=early))
 
