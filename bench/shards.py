@@ -126,7 +126,9 @@ def main() -> None:
         folder = Path(name)
         make_model_and_images(folder, options.samples, CONFIG)
         rows, results, seconds = [], [], {}
-        for count, once in [*((n, False) for n in options.shards), (max(options.shards), True)]:
+        splits = [(count, False) for count in options.shards]
+        most = max(options.shards)
+        for count, once in [*splits, (most, True)] if most > 1 else splits:
             jobs, merging, model = split(folder, count, once=once)
             title = f"{count}, made once" if once else str(count)
             rows.append((title, jobs, merging, once))
