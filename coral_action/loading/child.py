@@ -58,6 +58,7 @@ def load_task(request: dict[str, Any], progress: ProgressCallback) -> dict[str, 
     wanted = load_request(request)
     loaded = load(wanted)
     model = read_model(loaded.content)
+    _refuse_empty(model)
     _refuse_dynamic(model)
     target = Path(request["output"])
     target.write_bytes(loaded.content)
@@ -122,6 +123,19 @@ def open_frozen(request: LoadRequest) -> Frozen:
         check_saved_model(request)
     loader = importlib.import_module(f"coral_action.loading.{_LOADERS[request.format]}")
     return freeze(loader.load(request), request)
+
+
+def _refuse_empty(model: TfliteModel) -> None:
+    """Refuse a model that computes nothing, as damage to a name of an output can make it.
+
+    Raises:
+        ModelError: if it has no operators.
+    """
+    if not model.operators:
+        raise ModelError(
+            "the model has no operators: what it gives out is what is put in",
+            hint="name what it computes under `outputs` in coral.yml, or export it again",
+        )
 
 
 def _refuse_dynamic(model: TfliteModel) -> None:

@@ -30,7 +30,8 @@ def wait_task(request: dict[str, Any], progress: ProgressCallback) -> dict[str, 
     Args:
         request: `job`, a key of the table above; `file`, where the request will appear; it is
             renamed into place, whole; `ready`, a file to make when the imports are done; `early`,
-            as of `_in_turn`, or None. An empty request ends the child without a result.
+            as of `_in_turn`, if images may be decoded. An empty request ends the child without a
+            result.
         progress: handed on.
     """
     task = getattr(importlib.import_module(_MODULES[request["job"]]), f"{request['job']}_task")
@@ -39,9 +40,9 @@ def wait_task(request: dict[str, Any], progress: ProgressCallback) -> dict[str, 
     if file.parent.is_dir():
         Path(request["ready"]).touch()
     decoding: Iterator[bool] = iter(())
-    if request["early"] is not None:
+    if wanted_early := request.get("early"):
         early = EarlyImages()
-        decoding, task = _in_turn(early, request["early"]), partial(task, early=early)
+        decoding, task = _in_turn(early, wanted_early), partial(task, early=early)
     while not file.exists():
         if os.getppid() != parent or not file.parent.is_dir():
             return {}  # nobody is left to send a request
