@@ -118,7 +118,7 @@ q.quantize(calibration).export_model(target, overwrite=True)
 def main() -> None:
     """Print one line for each case and quantizer."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=Path)
+    parser.add_argument("--cases", type=lambda name: Path(name).resolve())
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--edge-python", default=sys.executable, help="has ai-edge-quantizer")
     options = parser.parse_args()
