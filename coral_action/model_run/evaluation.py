@@ -15,10 +15,11 @@ from coral_action.evaluation import (
     Shard,
     evaluate,
     notice,
+    require_limited_metric,
 )
 from coral_action.findings import Finding
 from coral_action.loading import FloatModel, check_conversion
-from coral_action.quantization import Int8Model
+from coral_action.quantization import Int8Model, quantize_model
 from coral_action.sharding import write_shard
 
 if TYPE_CHECKING:
@@ -62,7 +63,32 @@ def accuracy_of(
     else:
         run.findings += checked
     # New or kept, it is judged by the limits of today.
+    require_limited_metric(accuracy, run.config.limits)
     return replace(accuracy, findings=notice(accuracy, run.config.limits))
+
+
+def blamed_layers(run: ModelRun, loaded: FloatModel, scratch: Path, made: Int8Model) -> Int8Model:
+    """After a structural loss: the same model with the error of each layer.
+
+    It is quantized once more where its layers were not looked at, which makes the same bytes.
+    """
+    quantization = run.config.quantization
+    if made.layer_errors or quantization.layer_errors is False:
+        return made
+    looked = quantization.model_copy(update={"layer_errors": True})
+    run.wait_for_room()
+    with run.stage("layer errors") as advance:
+        again = quantize_model(
+            run.config.model_copy(update={"quantization": looked}),
+            loaded,
+            run.options.paths,
+            scratch / "looked-at.tflite",
+            on_progress=advance,
+            allow_custom_code=run.options.allow_custom_code,
+        )
+    found = replace(made, layer_errors=again.layer_errors)
+    run.kept.keep_quantization(loaded, found)
+    return found
 
 
 def _known_check(run: ModelRun, loaded: FloatModel, scratch: Path) -> Sequence[Finding] | None:

@@ -31,7 +31,12 @@ from coral_action.finishing import embed_metadata, labelling_of, write_labels
 from coral_action.isolation import scratch_folder
 from coral_action.kept_stages import KeptStages
 from coral_action.loading import FloatModel, load_model
-from coral_action.model_run.evaluation import accuracy_of, measure_shard, shares_samples
+from coral_action.model_run.evaluation import (
+    accuracy_of,
+    blamed_layers,
+    measure_shard,
+    shares_samples,
+)
 from coral_action.model_run.options import RunOptions
 from coral_action.output_files import write_file
 from coral_action.progress import Advance, Progress
@@ -140,7 +145,11 @@ class ModelRun:
             if self.options.shard is not None:
                 measure_shard(self, loaded, made, self.options.shard, scratch)
             elif self.config.evaluation is not None:
-                self._note_accuracy(accuracy_of(self, loaded, scratch, made), made)
+                accuracy = accuracy_of(self, loaded, scratch, made)
+                self._note_accuracy(accuracy, made)
+                if accuracy.structural and made is not None:
+                    made = blamed_layers(self, loaded, scratch, made)
+                    self.sections["layers"] = layer_data(made)
 
     def _load(self, scratch: Path) -> FloatModel:
         with self.stage("loading"), ThreadPoolExecutor(1) as beside:
