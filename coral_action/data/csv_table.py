@@ -90,9 +90,12 @@ class CsvTable:
             if number is None or not math.isfinite(number):
                 column = header[place] if header else str(place)
                 what = "no number" if number is None else "not finite"
+                shown = f"column {printable(column[:40])}: {cell[:40]!r}"
                 raise DataError(
-                    f"{self._file}:{line}: column {printable(column)}: {cell[:40]!r} is {what}",
-                    hint="every column must hold numbers; leave text columns out of the file",
+                    f"{self._file}:{line}: {shown} is {what}",
+                    hint="there is a single column: set `delimiter` to what separates its numbers"
+                    if width == 1
+                    else "every column must hold numbers; leave text columns out of the file",
                 )
             values.append(number)
 

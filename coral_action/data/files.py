@@ -31,6 +31,8 @@ class FileSet:
         names: the same, printable: bytes that are no UTF-8 and control characters are escaped.
         origin: what coral.yml names, for errors.
         groups: the class folder of each file, "" where there is none.
+        folders: all class folders, sorted; of a folder that was walked also those without a file,
+            which Keras counts, too.
     """
 
     base: Path
@@ -38,6 +40,7 @@ class FileSet:
     names: Sequence[str]
     origin: str
     groups: Sequence[str]
+    folders: Sequence[str]
     rules: PathRules
     walked: bool = False  # found below `base` without following a link
 
@@ -154,7 +157,8 @@ def find_files(value: str, suffixes: frozenset[str], rules: PathRules, what: str
     containing = path.is_file()  # a list's base folder says nothing of classes
     groups = [_group(p, containing=containing) for p in paths]
     names = [printable(p) for p in paths]
-    return FileSet(base, paths, names, str(path), groups, rules, walked)
+    folders = {group for group in groups if group} | (_folders(path) if walked else set())
+    return FileSet(base, paths, names, str(path), groups, sorted(folders), rules, walked)
 
 
 def _walk(folder: Path, suffixes: frozenset[str]) -> list[str]:
@@ -168,6 +172,16 @@ def _walk(folder: Path, suffixes: frozenset[str]) -> list[str]:
         if len(found) > _MAX_LISTED:
             raise DataError(f"{folder}: more than {_MAX_LISTED:,} files")
     return found
+
+
+def _folders(folder: Path) -> set[str]:
+    """The folders in a folder, links and hidden ones aside."""
+    with os.scandir(folder) as entries:
+        return {
+            printable(entry.name)
+            for entry in entries
+            if entry.is_dir(follow_symlinks=False) and entry.name[0] != "."
+        }
 
 
 def _listed(path: Path) -> list[str]:

@@ -24,9 +24,10 @@ _UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, EOFError)
 class NpzSource:
     """Samples of a .npz, unpacked into temporary files and read one by one; pickles are refused.
 
-    `y` holds class numbers of shape (samples,), masks of integers of shape (samples, height,
-    width), or any other numbers: the values that a regression is held against. Calibration takes
-    class numbers to draw by, and passes over all else.
+    `y` holds class numbers of shape (samples,), or ones among zeros as Keras's to_categorical
+    writes them; masks of integers of shape (samples, height, width); or any other numbers: the
+    values that a regression is held against. Whole numbers that are stored as floats may be either.
+    Calibration takes class numbers to draw by, and passes over all else.
     """
 
     def __init__(self, path: Path, specs: Sequence[InputSpec], *, labelled: bool) -> None:
@@ -47,7 +48,9 @@ class NpzSource:
             ) from error
         self._arrays = {name: arrays[key] for name, key in keys.items()}
         self.classes = None if target is None else _classes(target)
-        self._targets_by_row = target if self.classes is None and labelled else None
+        # What the floats 0.0, 7.0, 34.0 mean, only the model's output tells.
+        unsure = self.classes is not None and target is not None and _may_be_values(target)
+        self._targets_by_row = target if (self.classes is None or unsure) and labelled else None
         lengths = {key: len(array) for key, array in arrays.items()}
         if target is not None:
             lengths["y"] = len(target)
@@ -62,12 +65,18 @@ class NpzSource:
         """One sample, as `Source.read`."""
         inputs = {name: array.row(index) for name, array in self._arrays.items()}
         label: Label = None
-        if self.classes is not None:
-            label = self.classes[index]
-        elif self._targets_by_row is not None:
+        if self._targets_by_row is not None:
             row = self._targets_by_row.row(index)
-            mask = row.ndim == 2 and row.dtype.kind in "biu"
-            label = row.astype(np.int32 if mask else np.float32)
+            if not np.isfinite(row).all():
+                raise DataError(
+                    f"{self._file}[{index}]: y holds NaN or infinite values",
+                    hint="a sample without a label can't be evaluated: leave it out",
+                )
+            mask = row.ndim >= 2 and row.dtype.kind in "biu"
+            value = row.astype(np.int32 if mask else np.float32)
+            label = value.reshape(()) if self.classes is not None else value
+        elif self.classes is not None:
+            label = self.classes[index]
         return Reading(inputs, label, digest_of(inputs))
 
     def digest(self, index: int) -> str:
@@ -126,9 +135,29 @@ class NpzSource:
 
 def _classes(array: ArrayFile) -> list[int] | None:
     """The class of each row, None where the values are anything else."""
+    if len(array.shape) == 2 and array.shape[1] > 1:
+        return _one_hot(array)
     if len(array.shape) != 1 and not (len(array.shape) == 2 and array.shape[1] == 1):
         return None
     values = np.array([array.row(i) for i in range(len(array))]).reshape(len(array))
     if (values == np.rint(values)).all() and not (values < 0).any():
         return [int(value) for value in values]
     return None
+
+
+def _one_hot(array: ArrayFile) -> list[int] | None:
+    """The place of the one in each row; None where a row is anything but a one among zeros."""
+    found = []
+    for index in range(len(array)):
+        row = array.row(index)
+        if np.count_nonzero(row) != 1 or row.max() != 1:
+            return None
+        found.append(int(row.argmax()))
+    return found
+
+
+def _may_be_values(array: ArrayFile) -> bool:
+    """Whether these classes may be measured values: floats that are not all 0 or 1."""
+    if array.dtype.kind != "f" or (len(array.shape) == 2 and array.shape[1] > 1):
+        return False
+    return any(array.row(index).max() > 1 for index in range(len(array)))

@@ -28,7 +28,8 @@ class PythonSource:
     """What a function yields, spilled to a temporary file: memory stays flat, order is free.
 
     The function takes nothing and yields (or returns a sequence of) dicts: an array for each input
-    by name, shaped as the model takes it, and `label` where samples are labelled. It must yield
+    by name, shaped as the model takes it, and `label` where samples are labelled: a class number, a
+    mask, or the values of a regression. It must yield
     the same each time: every worker runs it.
     """
 
@@ -135,15 +136,32 @@ class PythonSource:
         self._labels.append(self._label(item, name))
 
     def _label(self, item: Mapping[str, Any], name: str) -> Label:
-        label = item.get(LABEL_KEY)
-        if label is None and not self._labelled:
+        """A class number, a mask (height, width) of integers, or values; None where there is none.
+
+        Calibration takes no labels, so it does not mind what they are.
+        """
+        if not self._labelled:
             return None
-        value = np.asarray(-1 if label is None else label)
-        if value.dtype.kind not in "biu" or value.ndim not in (0, 2) or (value < 0).any():
+        label = item.get(LABEL_KEY)
+        if self._labels and (label is None) != (self._labels[0] is None):
+            which = "no label" if label is None else "a label"
             raise DataError(
-                f"{name}: no label", hint="evaluation needs `label`: a class number, or a mask"
+                f"{name}: {which}, unlike the first sample", hint="label every sample, or none"
             )
-        return int(value) if value.ndim == 0 else value.astype(np.int32)
+        if label is None:
+            return None
+        value = np.asarray(label)
+        if value.dtype.kind not in "biuf" or not np.isfinite(value).all():
+            raise DataError(
+                f"{name}: the label is no number",
+                hint="`label` is a class number, a mask (height, width) of integers, or values",
+            )
+        if value.size == 1 and value.dtype.kind in "biu" and value.ravel()[0] >= 0:
+            return int(value.ravel()[0])
+        mask = value.ndim == 2 and value.dtype.kind in "biu"
+        if mask and (value < 0).any():
+            raise DataError(f"{name}: a mask holds negative numbers", hint="classes count from 0")
+        return value.astype(np.int32 if mask else np.float32)
 
 
 def _load(path: Path) -> ModuleType:

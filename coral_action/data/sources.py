@@ -12,7 +12,7 @@ from coral_action.data import csv_table, images, tfrecord, wav_clips
 from coral_action.data.early import EarlyImages
 from coral_action.data.files import FileSet, find_files
 from coral_action.data.images import ImageSource, MaskFolder
-from coral_action.data.labels import class_names, folder_names, read_labels
+from coral_action.data.labels import class_names, read_labels
 from coral_action.data.npy import NpySource
 from coral_action.data.npz import NpzSource
 from coral_action.data.parallel import ParallelSource
@@ -142,11 +142,21 @@ def class_list(config: DataSection, paths: PathRules) -> list[str]:
     if config.labels != "folders":
         names = class_names(config, paths)
         return [names[i] for i in sorted(names)] if set(names) == set(range(len(names))) else []
+    files = labelled_files(config, paths)
+    return list(files.folders) if files is not None else []
+
+
+def labelled_files(config: DataSection, paths: PathRules) -> FileSet | None:
+    """The files whose folders are their classes; None where samples are no files.
+
+    Raises:
+        DataError: if they can't be read.
+    """
     if config.images is not None:
         value = (
             config.images if isinstance(config.images, str) else next(iter(config.images.values()))
         )
-        return folder_names(find_files(value, images.SUFFIXES, paths, "images"))
+        return find_files(value, images.SUFFIXES, paths, "images")
     if config.wav is not None:
-        return folder_names(find_files(config.wav.files, wav_clips.SUFFIXES, paths, "sound clips"))
-    return []
+        return find_files(config.wav.files, wav_clips.SUFFIXES, paths, "sound clips")
+    return None

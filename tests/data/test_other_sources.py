@@ -224,7 +224,12 @@ def wrong():
     return [[1, 2]]
 
 def unlabelled():
-    return [{"in0": helper.array(0), "in1": [[0]]}]
+    inputs = {"in0": helper.array(0), "in1": [[0]]}
+    return [{**inputs, "label": 1}, inputs]
+
+def odd_labels():
+    for label in (0.5, [3], [0.5, -2.0], [[0, 1], [1, 255]]):
+        yield {"in0": helper.array(0), "in1": [[0]], "label": label}
 """
 
 
@@ -264,13 +269,29 @@ def test_python_samples(code: Path, opened: Open) -> None:
     assert not (code / "__pycache__").exists()
 
 
+def test_python_labels(code: Path, opened: Open) -> None:
+    """Values, class numbers and masks; calibration does not mind what they are."""
+    source = {"python": "data.py:odd_labels"}
+    labels = [
+        sample.label
+        for sample in opened(source, (1, 2, 2), (1, 1), evaluation=True, allow_custom_code=True)
+    ]
+    assert labels[0] == np.float32(0.5)
+    assert labels[1] == 3
+    np.testing.assert_array_equal(labels[2], np.array([0.5, -2.0], np.float32))
+    np.testing.assert_array_equal(labels[3], [[0, 1], [1, 255]])
+    assert labels[3].dtype == np.int32
+    calibration = opened(source, (1, 2, 2), (1, 1), allow_custom_code=True)
+    assert [sample.label for sample in calibration] == [None] * 4
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [
         ("failing", r"data\.py:10: failing failed: RuntimeError: no more"),
         ("wrong", r"data\.py:wrong\[0\]: a list, not a dict"),
         ("gone", r"data\.py: no function gone in it"),
-        ("unlabelled", r"data\.py:unlabelled\[0\]: no label"),
+        ("unlabelled", r"data\.py:unlabelled\[1\]: no label, unlike the first"),
     ],
 )
 def test_python_that_fails(function: str, message: str, code: Path, opened: Open) -> None:
