@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 from coral_action.config.paths import PathRules
 from coral_action.evaluation.flips import all_labels, class_losses, confusion, flips
 from coral_action.evaluation.gather import Gathered, gather, join
-from coral_action.evaluation.noticed import is_structural, notice
+from coral_action.evaluation.metrics import MetricKind
+from coral_action.evaluation.noticed import is_structural, notice, require_limited_metric
 from coral_action.evaluation.plan import kinds
 from coral_action.evaluation.result import (
     Accuracy,
@@ -28,6 +30,7 @@ from coral_action.evaluation.summary import (
     has_reference,
     kernel_check,
     measure,
+    only_background,
     output_errors,
     reference_check,
 )
@@ -56,6 +59,7 @@ __all__ = [
     "evaluate_shard",
     "join",
     "notice",
+    "require_limited_metric",
     "score",
 ]
 
@@ -137,13 +141,14 @@ def score(scoring: Scoring, gathered: Gathered) -> Accuracy:
     limit = scoring.limits.accuracy_drop
     level = (limit and limit.confidence) or CONFIDENCE
     agrees = agreement(columns)
+    known = kinds(options, gathered.metrics, {})
+    metrics = (measure(kind, columns, level) for kind in known)
     accuracy = Accuracy(
         samples=len(columns),
         agreement=agrees,
         kernels=gathered.kernels,
-        metrics=tuple(
-            measure(kind, columns, level) for kind in kinds(options, gathered.metrics, {})
-        ),
+        metrics=tuple(metric for metric in metrics if metric is not None),
+        asked=gathered.metrics,
         reference=options.reference if has_reference(columns) else "none",
         flips=flips(columns, names, gathered.thumbnails),
         classes=class_losses(columns, names),
@@ -152,10 +157,20 @@ def score(scoring: Scoring, gathered: Gathered) -> Accuracy:
         labels=all_labels(names),
         kernel_check=kernel_check(columns, gathered.kernels, "xnnpack"),
         reference_check=reference_check(columns, options.reference, agrees is not None),
+        class_folders=_class_folders(gathered, known),
+        only_background=only_background(known, columns),
     )
+    require_limited_metric(accuracy, scoring.limits)
     return replace(
         accuracy,
         structural=is_structural(accuracy),
         findings=notice(accuracy, scoring.limits),
         statistics=gathered.statistics,
     )
+
+
+def _class_folders(gathered: Gathered, known: Sequence[MetricKind]) -> tuple[int, int] | None:
+    """How many class folders and how many scores there are; None where they fit each other."""
+    counts = len(gathered.class_names), gathered.scores
+    chosen = any(kind.task == "classes" for kind in known)
+    return counts if chosen and gathered.scores and counts[0] != counts[1] else None

@@ -61,7 +61,7 @@ def _reason(error: Exception) -> str:
 
 
 def _table(text: str, file: str) -> Iterator[tuple[str, tuple[float, ...] | None]]:
-    for number, row in enumerate(csv.reader(text.splitlines()), start=1):
+    for number, row in enumerate(_csv_rows(text, file), start=1):
         cells = [cell.strip() for cell in row]
         if not any(cells) or (number == 1 and cells[0].lower() == "file"):
             continue
@@ -77,6 +77,14 @@ def _table(text: str, file: str) -> Iterator[tuple[str, tuple[float, ...] | None
         yield cells[0], (kind, *box, 0.0)
 
 
+def _csv_rows(text: str, file: str) -> Iterator[list[str]]:
+    reader = csv.reader(text.splitlines())
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise DataError(f"{file}:{reader.line_num}: {error}", hint=_EXAMPLE) from error
+
+
 def _coco(data: dict[str, Any], file: str) -> Iterator[tuple[str, tuple[float, ...] | None]]:
     images = {
         image["id"]: (str(image["file_name"]), float(image["height"]), float(image["width"]))
@@ -88,6 +96,11 @@ def _coco(data: dict[str, Any], file: str) -> Iterator[tuple[str, tuple[float, .
         if annotation.get("ignore"):
             continue
         name, height, width = images[annotation["image_id"]]
+        if height <= 0 or width <= 0:
+            raise DataError(
+                f"{file}: {name} has width {width:g} and height {height:g}",
+                hint="boxes are in pixels, so the size of each image is needed",
+            )
         x, y, w, h = (float(side) for side in annotation["bbox"])
         kind = float(annotation["category_id"] - 1)
         box = (y / height, x / width, (y + h) / height, (x + w) / width)

@@ -12,6 +12,7 @@ import numpy as np
 from coral_action.data import Sample
 from coral_action.errors import DataError
 from coral_action.evaluation.columns import Columns
+from coral_action.evaluation.metrics.detection import detection_count
 from coral_action.evaluation.metrics.kind import Array, Floats, MetricKind, Outputs, Truth
 from coral_action.evaluation.metrics.similarity import (
     agreement_of,
@@ -129,7 +130,7 @@ def _usable(outputs: Outputs, which: str, plan: Plan) -> Outputs:
     """
     names = plan.settings.detection
     if names is not None and names.count is not None:
-        count = int(np.ravel(outputs[names.count])[0])
+        count = detection_count(outputs, names)
         for name in (names.boxes, names.classes, names.scores):
             outputs = {**outputs, name: np.array(outputs[name])}
             outputs[name][:, count:] = 0

@@ -41,6 +41,7 @@ class Gathered:
     thumbnails: dict[str, str]  # of the samples that flipped worst, by name
     statistics: SampleStatistics
     kernels: str  # that ran int8
+    scores: int = 0  # of the model, where class folders have their numbers; else 0
 
     def facts(self) -> dict[str, Any]:
         """All but the columns, as plain data."""
@@ -50,6 +51,7 @@ class Gathered:
             "thumbnails": self.thumbnails,
             "statistics": self.statistics.to_json(),
             "kernels": self.kernels,
+            "scores": self.scores,
         }
 
     @classmethod
@@ -62,6 +64,7 @@ class Gathered:
             {str(name): str(uri) for name, uri in facts["thumbnails"].items()},
             SampleStatistics.from_json(facts["statistics"]),
             str(facts["kernels"]),
+            int(facts["scores"]),
         )
 
 
@@ -84,10 +87,11 @@ def join(parts: Sequence[Gathered]) -> Gathered:
     return Gathered(
         merge([part.columns for part in full]),
         full[0].metrics,
-        {number: name for part in full for number, name in part.class_names.items()},
+        {number: name for part in parts for number, name in part.class_names.items()},
         {sample: uri for part in full for sample, uri in part.thumbnails.items()},
         statistics,
         full[0].kernels,
+        full[0].scores,
     )
 
 

@@ -47,8 +47,8 @@ def make_plan(
     Raises:
         DataError: if an output is named that the model does not have.
     """
-    settings = _settings(options, model, flatbuffer)
-    shape = next(spec.shape for spec in model.outputs if spec.name == settings.output)
+    settings = settings_of(options, model, flatbuffer)
+    shape = output_shape(model, settings.output)
     task = _task(options, truth, shape)
     names = [choice.label for choice in options.metrics or []]
     values = int(np.prod(shape))
@@ -64,6 +64,11 @@ def make_plan(
         # Of a model without labels, only the values tell whether they choose a class.
         choices = "if_probabilities" if not image and values > 1 else "none"
     return Plan(metrics, settings, choices)
+
+
+def output_shape(model: FloatModel, name: str) -> tuple[int, ...]:
+    """The shape of one of the model's outputs."""
+    return next(spec.shape for spec in model.outputs if spec.name == name)
 
 
 def without_reference(plan: Plan) -> Plan:
@@ -99,13 +104,18 @@ def _task(options: EvaluationOptions, truth: Truth, shape: Sequence[int]) -> Tas
         return "boxes"
     if truth is None:
         return "any"
-    if isinstance(truth, np.ndarray) and truth.ndim > 0:
+    if isinstance(truth, np.ndarray):
         is_mask = truth.ndim == 2 and truth.dtype.kind in "iu" and len(shape) in (3, 4)
         return "mask" if is_mask else "values"
     return "classes" if int(np.prod(shape)) > 1 else "score"
 
 
-def _settings(options: EvaluationOptions, model: FloatModel, flatbuffer: TfliteModel) -> Settings:
+def settings_of(options: EvaluationOptions, model: FloatModel, flatbuffer: TfliteModel) -> Settings:
+    """Which outputs metrics look at.
+
+    Raises:
+        DataError: if one is named that the model does not have.
+    """
     known = [spec.name for spec in model.outputs]
     named_outputs = options.detection
     detection = DetectionNames(**named_outputs.model_dump()) if named_outputs else None

@@ -162,6 +162,9 @@ class Accuracy:
     findings: tuple[Finding, ...] = ()
     labels: tuple[str, ...] = ()  # names of all classes in order, where they are known
     statistics: SampleStatistics | None = None  # of the samples, as the models were fed
+    asked: tuple[str, ...] = ()  # names of metrics; those that are undefined are not in `metrics`
+    class_folders: tuple[int, int] | None = None  # and scores, where their numbers differ
+    only_background: bool = False  # masks hold no class but 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -90,7 +90,13 @@ def _edge(excess: Callable[[float], float], inside: float, outside: float) -> fl
 
 
 def paired_bootstrap(
-    first: Weighted, second: Weighted, samples: int, confidence: float, seed: int = 0
+    first: Weighted,
+    second: Weighted,
+    samples: int,
+    confidence: float,
+    *,
+    seed: int = 0,
+    work: int = 1,
 ) -> tuple[float, float] | None:
     """Percentile interval of first - second, both computed on the same resamples of the samples.
 
@@ -102,12 +108,14 @@ def paired_bootstrap(
         samples: how many samples there are, at least 1.
         confidence: level, such as 0.95.
         seed: the same seed draws the same resamples.
+        work: how much a value of the metric costs, where that is more than one step a sample: then
+            there are fewer resamples.
 
     Returns:
         Lower and upper end; None if the metric is undefined on most resamples.
     """
     rng = np.random.default_rng(seed)
-    count = max(_MIN_RESAMPLES, min(MAX_RESAMPLES, _MAX_DRAWS // samples))
+    count = max(_MIN_RESAMPLES, min(MAX_RESAMPLES, _MAX_DRAWS // max(samples, work)))
     differences = np.empty(count)
     for i in range(count):
         drawn = rng.integers(0, samples, samples)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from coral_action.evaluation.columns import (
 )
 from coral_action.evaluation.compare import metric_keys
 from coral_action.evaluation.metrics import MetricKind
+from coral_action.evaluation.metrics.segmentation import OF_LABEL
 from coral_action.evaluation.result import KernelCheck, Metric, OutputError, ReferenceCheck
 from coral_action.evaluation.statistics import (
     mcnemar_exact,
@@ -25,21 +27,31 @@ from coral_action.evaluation.statistics import (
     paired_difference_interval,
 )
 
+# Average precision takes so many times longer for a row than a mean does.
+_RAGGED_WORK = 20
+
 
 def has_reference(columns: Columns) -> bool:
     """Whether int8 was compared with something."""
     return "errors" in columns
 
 
-def measure(kind: MetricKind, columns: Columns, confidence: float) -> Metric:
-    """One metric with both models, and an interval for the loss; without a reference, its value."""
+def measure(kind: MetricKind, columns: Columns, confidence: float) -> Metric | None:
+    """One metric with both models, and an interval for the loss; without a reference, its value.
+
+    None where it is undefined, such as the area under the ROC curve of a single class.
+    """
     if not has_reference(columns):
         own = kind.prepare(columns.stacked(metric_keys(kind)[1]))(np.ones(len(columns)))
-        return Metric(kind.name, None, own, kind.unit, kind.higher_is_better)
+        return (
+            None if isnan(own) else Metric(kind.name, None, own, kind.unit, kind.higher_is_better)
+        )
     rows = [columns.stacked(key) for key in metric_keys(kind)]
     first, second = (kind.prepare(part) for part in rows)
     every = np.ones(len(columns))
     before, after = first(every), second(every)
+    if isnan(before) or isnan(after):
+        return None
     p_value = None
     if kind.right is not None:
         was, now = (kind.right(part) for part in rows)
@@ -49,7 +61,8 @@ def measure(kind: MetricKind, columns: Columns, confidence: float) -> Metric:
             lost, gained, len(columns), confidence
         )
     else:
-        interval = paired_bootstrap(first, second, len(columns), confidence)
+        work = _RAGGED_WORK * max(sum(map(len, part)) for part in rows) if kind.ragged else 1
+        interval = paired_bootstrap(first, second, len(columns), confidence, work=work)
     scale = 100.0 if kind.unit == "fraction" else 1.0
     if interval is not None:
         low, high = (scale * end for end in interval)
@@ -93,6 +106,16 @@ def kernel_check(columns: Columns, kernels: str, other: str) -> KernelCheck | No
         int((rows[:, SAME] < 1).sum()),
         float(rows[:, CHECK_LARGEST].max()),
     )
+
+
+def only_background(kinds: Sequence[MetricKind], columns: Columns) -> bool:
+    """Whether the masks hold no class but 0."""
+    masks = next((kind for kind in kinds if kind.task == "mask"), None)
+    if masks is None:
+        return False
+    rows = columns.stacked(metric_keys(masks)[1])
+    pixels = rows[:, OF_LABEL].sum(axis=0)
+    return bool(pixels[0] > 0 and not pixels[1:].any())
 
 
 def reference_check(columns: Columns, reference: str, chooses: bool) -> ReferenceCheck | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from coral_action.data import (
     Samples,
     SampleStatistics,
     at_once,
+    class_list,
     class_names,
     requested_samples,
 )
@@ -25,9 +27,16 @@ from coral_action.evaluation.compare import Run, compare
 from coral_action.evaluation.flips import worst_places
 from coral_action.evaluation.metrics.custom import load_row
 from coral_action.evaluation.metrics.kind import Outputs, RowFunction, Truth
-from coral_action.evaluation.plan import Plan, make_plan, without_reference
+from coral_action.evaluation.plan import (
+    Plan,
+    make_plan,
+    output_shape,
+    settings_of,
+    without_reference,
+)
 from coral_action.evaluation.stored import StoredOutputs
 from coral_action.evaluation.thumbnails import thumbnail
+from coral_action.evaluation.truth import fitting
 from coral_action.inference import Kernels, Runner
 from coral_action.isolation import ProgressCallback
 from coral_action.loading import FloatModel, TensorSpec
@@ -53,16 +62,27 @@ def evaluate_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
         "thumbnails": {},
         "class_names": {},
         "kernels": "",
+        "scores": 0,
     }
-    truth_of = _truth(options, PathRules.from_json(request["paths"]))
+    paths = PathRules.from_json(request["paths"])
+    label_of = _labels(options, paths)
+    if index == 0:  # once is enough
+        result["class_names"] = _class_names(options, paths)
     first = next(iter(samples), None)
     if first is None:  # nothing is left for this part, or nothing of it can be decoded
         statistics.add_bad_files(samples.bad_files)
         Columns().save(Path(request["output"]))
         return {**result, "statistics": statistics.to_json()}
+    flatbuffer = _read(model.path)
+    shape = output_shape(model, settings_of(options, model, flatbuffer).output)
+    result["scores"] = math.prod(shape) if options.labels == "folders" else 0
+
+    def truth_of(sample: Sample) -> Truth:
+        return label_of(sample) if options.boxes else fitting(label_of(sample), shape)
+
     custom = _custom(request, options)
     reference = _reference(request, model)
-    plan = make_plan(options, model, _read(model.path), truth_of(first), custom)
+    plan = make_plan(options, model, flatbuffer, truth_of(first), custom)
     plan = plan if reference else without_reference(plan)
     int8, result["kernels"] = _run_int8(Path(request["int8"]), model, exact=options.exact)
     columns = compare(
@@ -80,8 +100,6 @@ def evaluate_task(request: dict[str, Any], progress: ProgressCallback) -> dict[s
     result["statistics"] = statistics.to_json()
     result["metrics"] = [metric.name for metric in plan.metrics]
     result["thumbnails"] = _thumbnails(columns, plan, samples)
-    paths = PathRules.from_json(request["paths"])
-    result["class_names"] = _class_names(options, paths, columns)
     return result
 
 
@@ -96,6 +114,8 @@ def _run(path: Path, model: FloatModel, kernels: Kernels = "xnnpack") -> Run:
     held = _read(path)
     inputs = _named(path, "input", held.input_names(), [spec.name for spec in model.inputs])
     outputs = _named(path, "output", held.output_names(), [spec.name for spec in model.outputs])
+    _require_shapes(path, held, inputs, model.inputs)
+    _require_shapes(path, held, outputs, model.outputs)
     runner = Runner(path, inputs, outputs, kernels=kernels)
     return lambda sample: runner.run(sample.inputs)
 
@@ -121,6 +141,23 @@ def _named(path: Path, kind: str, held: dict[str, int], wanted: list[str]) -> di
             hint=f"a reference needs the same {kind}s: {', '.join(wanted)}",
         )
     return dict(zip(wanted, held.values(), strict=True))
+
+
+def _require_shapes(
+    path: Path, held: TfliteModel, places: dict[str, int], specs: Sequence[TensorSpec]
+) -> None:
+    """Values of other shapes would be fed wrongly, or compared by stretching one of them."""
+    for spec in specs:
+        shape = tuple(held.tensors[places[spec.name]].shape)
+        # -1: a dimension that was left open
+        if len(shape) != len(spec.shape) or any(
+            own not in (-1, wanted) for own, wanted in zip(shape, spec.shape, strict=True)
+        ):
+            raise DataError(
+                f"evaluation: {path.name} has {spec.name} of shape {list(shape)}, the model has "
+                f"{list(spec.shape)}",
+                hint="a reference computes the same as the model, from the same inputs",
+            )
 
 
 def _real_valued(model: FloatModel) -> tuple[TensorSpec, ...]:
@@ -165,7 +202,7 @@ def _reference(request: dict[str, Any], model: FloatModel) -> Run | None:
     return outputs
 
 
-def _truth(options: EvaluationConfig, paths: PathRules) -> Callable[[Sample], Truth]:
+def _labels(options: EvaluationConfig, paths: PathRules) -> Callable[[Sample], Truth]:
     """The label of a sample: its own, or its boxes."""
     if options.boxes is None:
         return lambda sample: sample.label
@@ -213,11 +250,8 @@ def _thumbnails(columns: Columns, plan: Plan, samples: Samples) -> dict[str, str
     return found
 
 
-def _class_names(options: EvaluationConfig, paths: PathRules, columns: Columns) -> dict[str, str]:
-    """Class names by number: of a list of class names, or else the folders of samples."""
-    if options.labels is None:
-        return {}
-    if options.labels != "folders":
-        return {str(number): name for number, name in class_names(options, paths).items()}
-    pairs = zip(columns.labels, columns.names, strict=True)
-    return {str(label): name.split("/")[0] for label, name in pairs}
+def _class_names(options: EvaluationConfig, paths: PathRules) -> dict[str, str]:
+    """Class names by number: of a list of class names, or else the class folders."""
+    if options.labels == "folders":
+        return {str(number): name for number, name in enumerate(class_list(options, paths))}
+    return {str(number): name for number, name in class_names(options, paths).items()}

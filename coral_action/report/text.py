@@ -286,7 +286,9 @@ def change_words(item: Change) -> str:
 
 def _structural(model: ModelReport) -> str:
     """What a large loss points at: the layer that loses most, where layers were measured."""
-    sentence = "the loss is too large for rounding alone"
+    lost = model.accuracy and model.accuracy.metrics[0].drop
+    what = "loss" if lost and lost > 0 else "difference"
+    sentence = f"the {what} is too large for rounding alone"
     if not model.layers:
         return sentence
     worst = model.layers[0]

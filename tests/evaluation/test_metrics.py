@@ -131,7 +131,7 @@ def test_similarity_to_the_reference() -> None:
         ("roc_auc", np.zeros((1, 3)), 1, "has 3 values"),
         ("binary_accuracy", np.zeros((1, 1)), 2, "not 0 or 1"),
         ("mae", np.zeros((1, 3)), np.zeros(4), "the label has 4 values"),
-        ("mae", np.zeros((1, 3)), None, "the label has 1 values"),
+        ("mae", np.zeros((1, 3)), None, "there is no label"),
         ("mean_iou", np.zeros((1, 2, 2, 3)), 1, "needs a mask"),
         ("mean_iou", np.zeros((1, 2, 2, 3)), np.full((2, 2), 3), "the mask has class 3"),
         ("mean_iou", np.zeros((1, 4)), np.zeros((2, 2), int), "gives no class to pixels"),

@@ -53,7 +53,7 @@ class _OneClass:
         found = np.flatnonzero(detections)
         found = found[np.argsort(-rows[found, SCORE], kind="stable")]
         self._images = image_of[found]
-        codes = rows[found, CODES]
+        codes = np.ascontiguousarray(rows[found, CODES].T)  # a row for each threshold
         self._true = codes == TRUE_POSITIVE
         self._false = codes == FALSE_POSITIVE
 
@@ -62,16 +62,15 @@ class _OneClass:
         labelled = weights[self._label_images].sum()
         if labelled == 0:
             return None
-        often = weights[self._images][:, np.newaxis]
-        true = np.cumsum(self._true * often, axis=0)
-        false = np.cumsum(self._false * often, axis=0)
+        often = weights[self._images]
+        true = np.cumsum(self._true * often, axis=1)
+        false = np.cumsum(self._false * often, axis=1)
         recall = true / labelled
         precision = true / np.maximum(true + false, np.spacing(1))
         # The best precision at this recall or a higher one.
-        precision = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-        return float(
-            np.mean([_interpolated(recall[:, t], precision[:, t]) for t in range(len(THRESHOLDS))])
-        )
+        precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+        pairs = zip(recall, precision, strict=True)
+        return float(np.mean([_interpolated(*pair) for pair in pairs]))
 
 
 def _interpolated(recall: Floats, precision: Floats) -> float:

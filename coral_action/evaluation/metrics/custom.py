@@ -6,6 +6,7 @@ import importlib.util
 import math
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +62,20 @@ def load_row(choice: MetricChoice, path: Path) -> RowFunction:
 
     def row(outputs: Outputs, reference: Outputs, truth: Truth, settings: Settings) -> Floats:
         try:
-            value = float(function(dict(outputs), truth))
-        except Exception as error:
+            # Copies: what a function sorts in place is what other metrics look at.
+            value = float(function({k: v.copy() for k, v in outputs.items()}, deepcopy(truth)))
+        except (Exception, SystemExit) as error:
             raise DataError(
                 f"{choice.python} failed: {type(error).__name__}: {error}",
                 hint="it is called with ({output name: array (1, ...)}, label), returns a number",
             ) from error
         if not math.isfinite(value):
             raise DataError(f"{choice.python} returned {value}", hint="return a finite number")
+        if choice.unit == "fraction" and not 0 <= value <= 1:
+            raise DataError(
+                f"{choice.python} returned {value:g}, which is no fraction",
+                hint="return 0 to 1, or leave out `unit: fraction`",
+            )
         return np.array([value])
 
     return row
@@ -83,7 +90,7 @@ def _load(choice: MetricChoice, path: Path) -> Callable[..., Any]:
     sys.path.insert(0, str(path.parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DataError(
             f"{choice.python} can't be imported: {type(error).__name__}: {error}"
         ) from error

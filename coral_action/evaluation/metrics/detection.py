@@ -17,7 +17,14 @@ from coral_action.evaluation.metrics.average_precision import (
     WIDTH,
     average_precision,
 )
-from coral_action.evaluation.metrics.kind import Floats, MetricKind, Outputs, Settings, Truth
+from coral_action.evaluation.metrics.kind import (
+    DetectionNames,
+    Floats,
+    MetricKind,
+    Outputs,
+    Settings,
+    Truth,
+)
 
 # Columns of labelled boxes: class; ymin, xmin, ymax, xmax from 0 to 1; whether it is a crowd.
 BOX_CLASS, BOX, BOX_CROWD = 0, slice(1, 5), 5
@@ -50,7 +57,7 @@ def detection_row(outputs: Outputs, reference: Outputs, truth: Truth, settings: 
             "are no detections",
             hint="name boxes [1, N, 4], classes [1, N] and scores [1, N] under `detection`",
         )
-    count = len(scores) if names.count is None else int(np.ravel(outputs[names.count])[0])
+    count = detection_count(outputs, names)
     parts = []
     for number in np.unique([*truth[:, BOX_CLASS], *classes[:count]]):
         mine = np.flatnonzero(classes[:count] == number)
@@ -58,6 +65,14 @@ def detection_row(outputs: Outputs, reference: Outputs, truth: Truth, settings: 
         labelled = truth[truth[:, BOX_CLASS] == number]
         parts.append(_rows(number, labelled, boxes[0, mine], scores[mine]))
     return np.concatenate([*parts, np.zeros((0, WIDTH))])
+
+
+def detection_count(outputs: Outputs, names: DetectionNames) -> int:
+    """How many detections there are: all, or what the output says; int8 may be a step beside."""
+    most = int(np.size(outputs[names.scores]))
+    if names.count is None:
+        return most
+    return int(np.clip(np.rint(np.ravel(outputs[names.count])[0]), 0, most))
 
 
 def _rows(number: float, labelled: Floats, boxes: Floats, scores: Floats) -> Floats:

@@ -20,10 +20,12 @@ def error_row(outputs: Outputs, reference: Outputs, truth: Truth, settings: Sett
     """[mean absolute error, mean squared error] over the values of the output.
 
     Raises:
-        DataError: if the label has another number of values.
+        DataError: if there is no label, or it has another number of values.
     """
     predicted = np.ravel(outputs[settings.output]).astype(np.float64)
-    wanted = np.ravel(np.asarray(np.nan if truth is None else truth, dtype=np.float64))
+    if truth is None:
+        raise DataError("there is no label", hint="mae and mse need labels: y of an npz")
+    wanted = np.ravel(np.asarray(truth, dtype=np.float64))
     if len(predicted) != len(wanted):
         raise DataError(
             f"the label has {len(wanted)} values, output {settings.output} has {len(predicted)}",

@@ -15,7 +15,10 @@ from coral_action.evaluation.metrics.kind import (
     Weighted,
 )
 
+OF_LABEL = 1  # a row's counts of the label's pixels
 NO_CLASS = 255  # pixels of this class count nowhere, as in PASCAL VOC and Cityscapes
+
+_MASKS = "name the folder of `masks`; in an npz, y is integers of shape (samples, height, width)"
 
 
 def pixel_classes(value: Array, threshold: float) -> tuple[Array, int]:
@@ -52,7 +55,7 @@ def overlap_row(outputs: Outputs, reference: Outputs, truth: Truth, settings: Se
     chosen, classes = pixel_classes(outputs[settings.output], settings.threshold)
     mask = np.asarray(truth)
     if truth is None or mask.ndim != 2:
-        raise DataError("mean_iou needs a mask as label", hint="name the folder of `masks`")
+        raise DataError("mean_iou needs a mask as label", hint=_MASKS)
     wanted = sampled(mask, chosen.shape)
     known = wanted != NO_CLASS
     chosen, wanted = chosen[known], wanted[known]

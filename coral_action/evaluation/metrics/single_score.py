@@ -34,7 +34,8 @@ def score_row(outputs: Outputs, reference: Outputs, truth: Truth, settings: Sett
         )
     if not isinstance(truth, int | np.integer) or truth not in (0, 1):
         raise DataError(
-            f"the label is {truth}, not 0 or 1", hint="choose `metrics` that fit the labels"
+            f"the label is {truth}, not 0 or 1",
+            hint="choose `metrics` that fit the labels, such as mae for the values of a regression",
         )
     score = float(scores[-1])
     return np.array([truth, score, (score >= settings.threshold) == bool(truth)], dtype=np.float64)
