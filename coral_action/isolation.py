@@ -155,10 +155,12 @@ def write_start(
         "request": {**request, **made},
         "limits": limits.to_json(),
         "policy": policy.to_json(),
-        "parent": parent or os.getpid(),
     }
-    path = folder / START_FILE
-    path.write_text(json.dumps(start), encoding="utf-8")
+    _write(folder / START_FILE, start, parent or os.getpid())
+
+
+def _write(path: Path, start: Json, parent: int) -> None:
+    path.write_text(json.dumps({**start, "parent": parent}), encoding="utf-8")
     path.chmod(0o644)  # its folder keeps others out; the child may be another user
 
 
@@ -204,10 +206,9 @@ def run_program(
             shared=(tempfile.gettempdir(),),
         )
         code = _IMPORT + "from coral_action.sandbox.launch import main; main(sys.argv[2:])"
-        start = json.dumps(
-            {"policy": policy.to_json(), "limits": limits.to_json(), "parent": os.getpid()}
-        )
-        words = [sys.executable, "-I", "-S", "-c", code, str(_PACKAGE_ROOT), start]
+        start = scratch.path / START_FILE
+        _write(start, {"policy": policy.to_json(), "limits": limits.to_json()}, os.getpid())
+        words = [sys.executable, "-I", "-S", "-c", code, str(_PACKAGE_ROOT), str(start)]
         with _Pipe() as pipe:
             words += [str(pipe.write_end), *command]
             with CHILDREN.running(lambda: scratch.start(words, pipe)) as child:
