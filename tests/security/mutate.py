@@ -196,6 +196,20 @@ MUTATIONS = (
         "test_attack_resources.py::test_compiler_has_the_same_limits",
     ),
     Mutation(
+        "the compiler is held to the workspace",
+        "isolation.py",
+        "    return _ROOTS[-1] if _ROOTS else Path(named) if named else None",
+        "    return None",
+        "test_attack_resources.py::test_compiler_sees_the_workspace_alone",
+    ),
+    Mutation(
+        "... with --workspace as well",
+        "pipeline.py",
+        "with programs_confined_to(options.paths.root), scratch",
+        "with scratch",
+        "test_attack_resources.py::test_pipeline_confines_the_compiler",
+    ),
+    Mutation(
         "what a child made is opened without following links",
         "output_files.py",
         "os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK",
