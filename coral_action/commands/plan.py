@@ -12,6 +12,7 @@ from coral_action.commands.options import (
     config_option,
     workspace_option,
 )
+from coral_action.echo import echo_json
 
 
 @click.command()
@@ -135,7 +136,7 @@ def plan(
                 "evaluate-jobs": str(len(made.evaluate)),
             }
         )
-    click.echo(json.dumps(matrix(made.jobs), indent=2))
+    echo_json(matrix(made.jobs))
     longest = max((job.seconds for job in (*made.jobs, *made.evaluate)), default=0.0)
     click.echo(
         f"{len(made.jobs) + len(made.evaluate)} jobs, the longest of about {longest:.0f} s; "

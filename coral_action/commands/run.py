@@ -15,6 +15,7 @@ from coral_action.commands.options import (
     workspace_option,
 )
 from coral_action.console import Settings
+from coral_action.echo import echo_document
 
 
 def _jobs(context: click.Context, parameter: click.Parameter, value: str) -> int | None:
@@ -164,7 +165,7 @@ def run(
     if as_json:
         from coral_action.report.formats import render_json
 
-        click.echo(render_json(report), nl=False)
+        echo_document(render_json(report), kind="json")
     elif not quiet:
         from rich.console import Console
 

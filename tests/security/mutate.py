@@ -231,6 +231,13 @@ MUTATIONS = (
         "test_attack_outputs.py::test_the_parents_own_files_are_not_followed[link-output.log]",
     ),
     Mutation(
+        "a result has so many elements at most",
+        "endings.py",
+        "            self._refuse_many(content)\n",
+        "",
+        "test_attack_outputs.py::test_result_that_unfolds",
+    ),
+    Mutation(
         "reports replace links",
         "report/files.py",
         "            write_file(folder / name, content)",
