@@ -21,7 +21,6 @@ from coral_action.errors import (
     UsageError,
     troubleshooting,
 )
-from coral_action.git_folder import find_repository
 from coral_action.github.api import GitHubApi
 from coral_action.github.checkout import require_trusted_checkout
 from coral_action.github.checks import Conclusion
@@ -122,9 +121,8 @@ def _make(
     if publisher is not None:
         publisher.find_pull_request()
         asked = publisher.api, publisher.context, publisher.pull
-    repository = find_repository(inputs.config.parent, inputs.workspace) or inputs.workspace
-    path = inputs.config.relative_to(repository).as_posix()
-    config, gates = gates_of(load_config(config_file), inputs.policy, path, asked, runner.say)
+    loaded = load_config(config_file)
+    config, gates = gates_of(loaded, inputs.policy, inputs.place, asked, runner.say)
     options = RunOptions(
         output=inputs.output.relative_to(inputs.workspace),
         paths=PathRules(inputs.config.parent, inputs.workspace),

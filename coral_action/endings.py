@@ -19,7 +19,9 @@ Json = dict[str, Any]
 
 RESULT_FILE = "result.json"
 OUT_OF_MEMORY = "memory"
-_MAX_RESULT_BYTES = 256 * 2**20
+# A sample takes some 13 elements and 200 bytes; an element takes up to 230 in memory.
+_MAX_RESULT_BYTES = 128 * 2**20
+_MAX_ELEMENTS = 8_000_000
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,20 @@ class Ending:
         """What the child answered; nothing, where it is not what a child writes."""
         with contextlib.suppress(OSError, ValueError, RecursionError):
             with open_regular(Path(RESULT_FILE), _MAX_RESULT_BYTES, self.folder) as file:
-                reply = json.loads(file.read(_MAX_RESULT_BYTES))
+                content = file.read(_MAX_RESULT_BYTES)
+            self._refuse_many(content)
+            reply = json.loads(content)
             return reply if isinstance(reply, dict) else {}
         return {}
+
+    def _refuse_many(self, content: bytes) -> None:
+        """A few bytes can unfold to a hundred times as many, and it is the parent's memory."""
+        if sum(map(content.count, (b"{", b"[", b","))) > _MAX_ELEMENTS:
+            raise StageCrashError(
+                f"{self.stage} left a result of more than {_MAX_ELEMENTS:,} elements",
+                hint="fewer samples (`samples`) make it smaller",
+                details=self.output,
+            )
 
     def _crash(self) -> str:
         if self.returncode >= 0:

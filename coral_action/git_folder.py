@@ -16,7 +16,6 @@ _REFERENCE = re.compile(r"refs/[A-Za-z0-9][A-Za-z0-9._/+@-]{0,500}")
 _SMALL = 64 * 1024
 _PACKED = 64 * 2**20  # a repository with a million references has one of this size
 _INDEX = 512 * 2**20
-_SHOWN_FOLDERS = 2_000
 
 
 class UnreadableError(Exception):
@@ -31,29 +30,6 @@ def find_repository(folder: Path, root: Path) -> Path | None:
         if place == root:
             break
     return None
-
-
-def nested_repositories(root: Path, depth: int = 3) -> list[Path]:
-    """Folders with a `.git` at most `depth` levels below `root`; links are not followed."""
-    found: list[Path] = []
-    waiting = [(root, 0)]
-    for _ in range(_SHOWN_FOLDERS):
-        if not waiting:
-            break
-        place, level = waiting.pop(0)
-        try:
-            entries = sorted(os.scandir(place), key=lambda entry: entry.name)
-        except OSError:
-            continue
-        if any(entry.name == ".git" for entry in entries):
-            found.append(place)
-        if level < depth:
-            waiting += [
-                (Path(entry.path), level + 1)
-                for entry in entries
-                if entry.name != ".git" and entry.is_dir(follow_symlinks=False)
-            ]
-    return found
 
 
 def head_commit(repository: Path) -> str:

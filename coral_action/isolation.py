@@ -43,6 +43,7 @@ __all__ = [
     "ProgressCallback",
     "Reading",
     "Task",
+    "programs_confined_to",
     "run_isolated",
     "run_program",
     "scratch_folder",
@@ -155,10 +156,12 @@ def write_start(
         "request": {**request, **made},
         "limits": limits.to_json(),
         "policy": policy.to_json(),
-        "parent": parent or os.getpid(),
     }
-    path = folder / START_FILE
-    path.write_text(json.dumps(start), encoding="utf-8")
+    _write(folder / START_FILE, start, parent or os.getpid())
+
+
+def _write(path: Path, start: Json, parent: int) -> None:
+    path.write_text(json.dumps({**start, "parent": parent}), encoding="utf-8")
     path.chmod(0o644)  # its folder keeps others out; the child may be another user
 
 
@@ -183,8 +186,8 @@ def run_program(
 
     Of its output, the last `keep_bytes` are kept. `reading` and `writable` are as of
     `run_isolated`. Beside them, the program reads what lies in its own folder and in the workspace
-    (on somebody's own machine, what they can read), and may use the system's folder for temporary
-    files: nobody knows where a closed program puts its own.
+    (`programs_confined_to`, or the runner's; without one, what the user can read), and may use the
+    system's folder for temporary files: nobody knows where a closed program puts its own.
 
     Raises:
         OSError: if it can't be started.
@@ -194,9 +197,7 @@ def run_program(
     with _Scratch() as scratch:
         program = Path(shutil.which(command[0]) or command[0]).absolute()
         own = (sys.prefix, sys.base_prefix, program.parent, program.resolve().parent)
-        on_runner = "GITHUB_ACTIONS" in os.environ
-        root = os.environ.get("GITHUB_WORKSPACE") if on_runner else None
-        everywhere = workspace(Path(root) if root else None)
+        everywhere = workspace(_program_root())
         policy = scratch.policy(everywhere.and_also(*(reading or Reading()).readable), writable)
         policy = replace(
             policy,
@@ -204,10 +205,9 @@ def run_program(
             shared=(tempfile.gettempdir(),),
         )
         code = _IMPORT + "from coral_action.sandbox.launch import main; main(sys.argv[2:])"
-        start = json.dumps(
-            {"policy": policy.to_json(), "limits": limits.to_json(), "parent": os.getpid()}
-        )
-        words = [sys.executable, "-I", "-S", "-c", code, str(_PACKAGE_ROOT), start]
+        start = scratch.path / START_FILE
+        _write(start, {"policy": policy.to_json(), "limits": limits.to_json()}, os.getpid())
+        words = [sys.executable, "-I", "-S", "-c", code, str(_PACKAGE_ROOT), str(start)]
         with _Pipe() as pipe:
             words += [str(pipe.write_end), *command]
             with CHILDREN.running(lambda: scratch.start(words, pipe)) as child:
@@ -216,6 +216,29 @@ def run_program(
             raise OSError(watched.cant_start, os.strerror(watched.cant_start), command[0])
         # A crowd that had to be stopped is as good as one that would not end.
         return ProgramResult(child.returncode, scratch.tail(keep_bytes), bool(watched.stopped))
+
+
+_ROOTS: list[Path] = []
+
+
+@contextmanager
+def programs_confined_to(root: Path | None) -> Iterator[None]:
+    """Until the end, foreign programs read no more than this workspace; None changes nothing.
+
+    It holds for all threads: a process works for one workspace.
+    """
+    given = [] if root is None else [root.resolve()]
+    _ROOTS.extend(given)
+    try:
+        yield
+    finally:
+        for folder in given:
+            _ROOTS.remove(folder)
+
+
+def _program_root() -> Path | None:
+    named = os.environ.get("GITHUB_WORKSPACE")
+    return _ROOTS[-1] if _ROOTS else Path(named) if named else None
 
 
 class _Pipe:

@@ -19,7 +19,7 @@ from coral_action.config.schema import Config, ModelConfig
 from coral_action.download import fetch
 from coral_action.errors import CoralQuantizeError, UsageError
 from coral_action.file_index import FileIndex
-from coral_action.isolation import scratch_folder
+from coral_action.isolation import programs_confined_to, scratch_folder
 from coral_action.kept_stages import KeptStages
 from coral_action.model_run import ModelRun, RunOptions, compile_runs
 from coral_action.output_folder import require_free
@@ -60,7 +60,7 @@ def run(
         raise UsageError(f"{options.output}: can't be made: {error.strerror}") from error
     remove_stale()
     remove_report(options.output)
-    with scratch_folder() as scratch:
+    with programs_confined_to(options.paths.root), scratch_folder() as scratch:
         fetched = fetch(config.downloads, chosen, scratch, os.environ)
         options = replace(options, paths=replace(options.paths, downloads=fetched.paths))
         runs = [ModelRun(model, options, progress) for model in chosen]

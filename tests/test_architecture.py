@@ -16,7 +16,7 @@ PACKAGE = PROJECT / "coral_action"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"findings"}),
     frozenset({"errors"}),
-    frozenset({"children", "scratch"}),
+    frozenset({"children", "repositories", "scratch"}),
     frozenset({"output_files", "sandbox"}),
     frozenset({"watching"}),
     frozenset({"endings"}),

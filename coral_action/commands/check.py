@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coral_action.commands.guard import require_trusted, untrusted_option
 from coral_action.echo import echo, echo_json
 
 if TYPE_CHECKING:
@@ -30,12 +31,14 @@ _LISTED = 4  # operators named on one line
     "--multiple-subgraphs", is_flag=True, help="As the compiler's experimental option does."
 )
 @click.option("--ignore", multiple=True, metavar="ID", help="A finding not to show, as CQ101.")
+@untrusted_option
 def check(
     model: Path,
     as_json: bool,
     min_runtime_version: int,
     multiple_subgraphs: bool,
     ignore: tuple[str, ...],
+    allow_untrusted_checkout: bool,
 ) -> None:
     """Predict which operators of an int8 MODEL.tflite run on the Edge TPU, and why not.
 
@@ -47,6 +50,7 @@ def check(
     from coral_action.errors import UsageError
     from coral_action.tflite import read_model
 
+    require_trusted([model.parent], None, allowed=allow_untrusted_checkout)
     graph = read_model(model)
     if any(operator.name == EDGE_TPU_OPERATOR for operator in graph.operators):
         raise UsageError(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from coral_action.commands.guard import require_trusted, untrusted_option
 from coral_action.echo import echo, echo_json
 
 
@@ -43,6 +44,7 @@ from coral_action.echo import echo, echo_json
 )
 @click.option("--diagnose/--no-diagnose", default=True, help="Look for the cause of a failure.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@untrusted_option
 def compile_(
     models: tuple[Path, ...],
     compiler: str | None,
@@ -55,6 +57,7 @@ def compile_(
     tensors: tuple[str, ...],
     diagnose: bool,
     as_json: bool,
+    allow_untrusted_checkout: bool,
 ) -> None:
     """Compile int8 MODELS; several are compiled together and share the chip's memory.
 
@@ -69,6 +72,8 @@ def compile_(
     from coral_action.errors import UsageError
     from coral_action.tflite import read_model
 
+    folders = [model.parent for model in models]
+    require_trusted(folders, None, allowed=allow_untrusted_checkout)
     originals = [read_model(model) for model in models]
     program = find_compiler(compiler, os.environ)
     if program is None:

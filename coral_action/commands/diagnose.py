@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from coral_action.commands.guard import require_trusted, untrusted_option
 from coral_action.echo import echo, echo_json
 
 
@@ -35,6 +36,7 @@ from coral_action.echo import echo, echo_json
     "--multiple-subgraphs", is_flag=True, help="Allow several parts on the Edge TPU (experimental)."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+@untrusted_option
 def diagnose(
     model: Path,
     compiler: str | None,
@@ -43,6 +45,7 @@ def diagnose(
     min_runtime_version: int | None,
     multiple_subgraphs: bool,
     as_json: bool,
+    allow_untrusted_checkout: bool,
 ) -> None:
     """Find the operators of MODEL.tflite that make the Edge TPU compiler fail.
 
@@ -58,6 +61,7 @@ def diagnose(
     from coral_action.errors import UsageError
     from coral_action.tflite import read_model
 
+    require_trusted([model.parent], None, allowed=allow_untrusted_checkout)
     read_model(model)  # a file that can't be read is said to be so before a compiler is needed
     program = find_compiler(compiler, os.environ)
     if program is None:

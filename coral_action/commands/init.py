@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coral_action.commands.guard import require_trusted, untrusted_option
+from coral_action.commands.options import workspace_option
 from coral_action.echo import echo
 
 if TYPE_CHECKING:
+    from coral_action.config.paths import PathRules
     from coral_action.starter import FoundData, FoundModel
 
 # By so much more of the labelled images has the best scaling to be right than the worst.
@@ -28,18 +31,29 @@ _SCALES = {
 @click.option("--yes", is_flag=True, help="Ask nothing; take what looks best.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 @click.option("--workflow/--no-workflow", default=True, help="Write a GitHub workflow as well.")
+@workspace_option
+@untrusted_option
 @click.argument(
     "folder", type=click.Path(path_type=Path, file_okay=False, exists=True), default=Path()
 )
-def init(folder: Path, yes: bool, force: bool, workflow: bool) -> None:
+def init(
+    folder: Path,
+    yes: bool,
+    force: bool,
+    workflow: bool,
+    workspace: Path | None,
+    allow_untrusted_checkout: bool,
+) -> None:
     """Find models and data below FOLDER, and write coral.yml and a workflow for them.
 
     Example: coral-quantize init --yes
     """
     from coral_action import starter
     from coral_action.config.loader import parse_config
+    from coral_action.config.paths import PathRules
     from coral_action.errors import UsageError
 
+    require_trusted([folder], workspace, allowed=allow_untrusted_checkout)
     models = starter.find_models(folder)
     if not models:
         raise UsageError(
@@ -52,7 +66,7 @@ def init(folder: Path, yes: bool, force: bool, workflow: bool) -> None:
     data = starter.find_data(folder)
     calibration = starter.choose_calibration(data)
     evaluation = starter.choose_evaluation(data, calibration)
-    preset = _measured_preset(folder, models, evaluation)
+    preset = _measured_preset(PathRules(folder.resolve(), workspace), models, evaluation)
     if preset is None and not yes and (calibration is None or calibration.kind == "images"):
         preset = _choose_preset()
     text = starter.config_text(models, calibration, evaluation, preset)
@@ -71,14 +85,14 @@ def init(folder: Path, yes: bool, force: bool, workflow: bool) -> None:
 
 
 def _measured_preset(
-    folder: Path, models: list[FoundModel], evaluation: FoundData | None
+    paths: PathRules, models: list[FoundModel], evaluation: FoundData | None
 ) -> str | None:
     """The scaling with which the first model gets most of the labelled images right, if one is."""
     if evaluation is None or evaluation.kind != "images":
         return None
     from coral_action.starter.scaling import measured_presets
 
-    scores = measured_presets(folder, models[0].path, evaluation.path)
+    scores = measured_presets(paths, models[0].path, evaluation.path)
     best = max(scores, key=scores.__getitem__, default=None)
     if best is None or scores[best] - min(scores.values()) < _CLEARLY:
         return None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coral_action.commands.guard import require_trusted, untrusted_option
 from coral_action.echo import echo, echo_json
 
 if TYPE_CHECKING:
@@ -24,7 +25,14 @@ if TYPE_CHECKING:
 @click.option(
     "--log", "log_file", type=click.Path(path_type=Path), help="The compiler's log, held against."
 )
-def inspect(model: Path, as_json: bool, original: Path | None, log_file: Path | None) -> None:
+@untrusted_option
+def inspect(
+    model: Path,
+    as_json: bool,
+    original: Path | None,
+    log_file: Path | None,
+    allow_untrusted_checkout: bool,
+) -> None:
     """Say what a compiled MODEL_edgetpu.tflite holds: subgraphs, memory, layers, versions.
 
     Example: coral-quantize inspect mobilenet_int8_edgetpu.tflite
@@ -33,6 +41,9 @@ def inspect(model: Path, as_json: bool, original: Path | None, log_file: Path | 
     from coral_action.errors import ModelError
     from coral_action.tflite import read_model
 
+    files = [model] if original is None else [model, original]
+    folders = [file.parent for file in files]
+    require_trusted(folders, None, allowed=allow_untrusted_checkout)
     graph = read_model(model)
     compiled = read_compiled(graph)
     placement = None

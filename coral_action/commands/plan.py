@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
+from coral_action.commands.guard import require_trusted, untrusted_option
 from coral_action.commands.options import (
     changed_files_option,
     config_option,
     workspace_option,
 )
+from coral_action.echo import echo_json
 
 
 @click.command()
@@ -53,6 +55,7 @@ from coral_action.commands.options import (
     "other way are then not kept.",
 )
 @workspace_option
+@untrusted_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -73,6 +76,7 @@ def plan(
     changed_files: Path | None,
     compiler: str | None,
     workspace: Path | None,
+    allow_untrusted_checkout: bool,
     output: Path | None,
     github_output: bool,
 ) -> None:
@@ -97,8 +101,10 @@ def plan(
     from coral_action.scale import find_changes, make_plan, unchanged
     from coral_action.scale.plan_file import matrix
 
+    folder = config.resolve().parent
+    require_trusted([folder], workspace, allowed=allow_untrusted_checkout)
     loaded = load_config(config)
-    paths = PathRules(config.resolve().parent, workspace)
+    paths = PathRules(folder, workspace)
     earlier = Report.read(baseline) if baseline is not None else None
     changes = find_changes(config, reference, changed_files)
     carried: frozenset[str] = frozenset()
@@ -130,7 +136,7 @@ def plan(
                 "evaluate-jobs": str(len(made.evaluate)),
             }
         )
-    click.echo(json.dumps(matrix(made.jobs), indent=2))
+    echo_json(matrix(made.jobs))
     longest = max((job.seconds for job in (*made.jobs, *made.evaluate)), default=0.0)
     click.echo(
         f"{len(made.jobs) + len(made.evaluate)} jobs, the longest of about {longest:.0f} s; "

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from coral_action.commands.guard import require_trusted, untrusted_option
+from coral_action.commands.options import workspace_option
 from coral_action.echo import echo
 
 if TYPE_CHECKING:
@@ -44,16 +46,20 @@ if TYPE_CHECKING:
     default=Path(),
     help="Folder for NAME_preview.png; the current one without it.",
 )
+@workspace_option
 @click.option(
     "--allow-custom-code", is_flag=True, help="Let `python:` sources run code of the repository."
 )
+@untrusted_option
 def preview(
     config_path: Path,
     names: tuple[str, ...],
     section: str,
     count: int,
     output: Path,
+    workspace: Path | None,
     allow_custom_code: bool,
+    allow_untrusted_checkout: bool,
 ) -> None:
     """Write a contact sheet (PNG) of preprocessed samples: see what the model sees.
 
@@ -65,6 +71,8 @@ def preview(
     from coral_action.config.paths import PathRules
     from coral_action.errors import UsageError
 
+    folder = config_path.resolve().parent
+    require_trusted([folder], workspace, allowed=allow_untrusted_checkout)
     config = load_config(config_path)
     unknown = sorted(set(names) - {model.name for model in config.models})
     if unknown:
@@ -73,7 +81,7 @@ def preview(
             hint=f"it names {', '.join(model.name for model in config.models)}",
         )
     output.mkdir(parents=True, exist_ok=True)
-    paths = PathRules(config_path.resolve().parent)
+    paths = PathRules(folder, workspace)
     for model in config.models:
         if names and model.name not in names:
             continue

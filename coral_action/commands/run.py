@@ -8,12 +8,14 @@ from pathlib import Path
 
 import click
 
+from coral_action.commands.guard import require_trusted, untrusted_option
 from coral_action.commands.options import (
     changed_files_option,
     config_option,
     workspace_option,
 )
 from coral_action.console import Settings
+from coral_action.echo import echo_document
 
 
 def _jobs(context: click.Context, parameter: click.Parameter, value: str) -> int | None:
@@ -84,11 +86,7 @@ def _jobs(context: click.Context, parameter: click.Parameter, value: str) -> int
     is_flag=True,
     help="Let Python functions named in the config, and code in Keras files, run.",
 )
-@click.option(
-    "--allow-untrusted-checkout",
-    is_flag=True,
-    help="On pull_request_target and workflow_run, load models of a stranger's pull request.",
-)
+@untrusted_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, for machines.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 @click.pass_obj
@@ -122,7 +120,6 @@ def run(
     from coral_action.console import choose_progress, describe
     from coral_action.edgetpu import find_compiler
     from coral_action.evaluation import Shard
-    from coral_action.github.checkout import require_trusted_checkout
     from coral_action.interruption import interruptible
     from coral_action.pipeline import RunOptions, models_at_once
     from coral_action.pipeline import run as run_pipeline
@@ -130,10 +127,7 @@ def run(
     from coral_action.report.model import Report
 
     folder = config.resolve().parent
-    # A step of a workflow may start this command, too.
-    require_trusted_checkout(
-        os.environ, (workspace or folder).resolve(), folder, allowed=allow_untrusted_checkout
-    )
+    require_trusted([folder], workspace, allowed=allow_untrusted_checkout)
     loaded = load_config(config)
     options = RunOptions(
         output=output,
@@ -171,7 +165,7 @@ def run(
     if as_json:
         from coral_action.report.formats import render_json
 
-        click.echo(render_json(report), nl=False)
+        echo_document(render_json(report), kind="json")
     elif not quiet:
         from rich.console import Console
 

@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from coral_action.errors import ConfigError
+from coral_action.repositories import is_git_name
 
 DOWNLOAD = "download:"
 _LONGEST = 4096  # characters; Linux takes no more bytes
@@ -89,8 +90,5 @@ def _resolved(path: Path) -> Path:
 
 
 def is_git_folder(path: PurePath) -> bool:
-    """Whether a path lies in a `.git`, which holds the token that a checkout left there.
-
-    Some file systems ignore case, and some of them what Windows does: a dot or blank at the end.
-    """
-    return any(part.casefold().rstrip(". ") == ".git" for part in path.parts)
+    """Whether a path lies in a `.git`, which holds the token that a checkout left there."""
+    return any(is_git_name(part) for part in path.parts)

@@ -1,7 +1,8 @@
 """Gates: what of coral.yml a pull request could weaken to pass, and what it changes of that.
 
-A gate is a model's `limits`, the `evaluation` that its accuracy limit is measured with, and the
-findings that are silenced. Pure functions over two configs: that of the base branch and one's own.
+A gate is a model's `limits`, the `evaluation` that its accuracy limit is measured with and the
+downloads that this names, and the findings that are silenced. Pure functions over two configs: that
+of the base branch and one's own.
 """
 
 from __future__ import annotations
@@ -10,17 +11,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from coral_action.config.download_schema import DownloadConfig
 from coral_action.config.limits_schema import LimitsConfig
+from coral_action.config.paths import DOWNLOAD
 from coral_action.config.schema import Config, ModelConfig
+from coral_action.config.section import Section
 
 
 @dataclass(frozen=True)
 class GateChange:
     """One gate, before (the base branch) and after (the pull request); None: not set.
 
-    `gate` is a limit's name, `evaluation`, `ignore`, or `model` for a model with limits that is
-    gone. `model` is empty for what holds for all models. `weaker`: it lets more through; for
-    `evaluation`, nobody can tell, so that it counts as weaker.
+    `gate` is a limit's name, `evaluation`, `download NAME`, `ignore`, or `model` for a model with
+    limits that is gone. `source` and `preprocess` are no gates, but what an accuracy limit is
+    measured on. `model` is empty for what holds for all models. `weaker`: it lets more through;
+    for `evaluation` and downloads, nobody can tell, so that they count as weaker.
     """
 
     model: str
@@ -44,6 +49,11 @@ def gate_changes(base: Config, own: Config) -> list[GateChange]:
     for model in own.models:
         if model.name not in known:
             changes += _of_limits(model.name, LimitsConfig(), model.limits)
+    for name in sorted(_held_downloads(base)):
+        files = base.downloads.get(name), own.downloads.get(name)
+        if files[0] != files[1]:
+            told = [None if file is None else _file(file) for file in files]
+            changes.append(GateChange("", f"download {name}", told[0], told[1], weaker=True))
     before, after = (", ".join(sorted(set(config.ignore))) or None for config in (base, own))
     if before != after:
         weaker = bool(set(own.ignore) - set(base.ignore))
@@ -54,7 +64,8 @@ def gate_changes(base: Config, own: Config) -> list[GateChange]:
 def with_gates_of(base: Config, own: Config) -> Config:
     """One's own config with the gates of the base branch, for all models that both have.
 
-    A new model keeps its own gates: the base branch says nothing of it.
+    A new model keeps its own gates: the base branch says nothing of it. A download that the base's
+    evaluation names is the base's own wherever it is named.
     """
     theirs = {model.name: model for model in base.models}
     models = [
@@ -63,7 +74,9 @@ def with_gates_of(base: Config, own: Config) -> Config:
         else model
         for model in own.models
     ]
-    return own.model_copy(update={"models": models, "ignore": base.ignore})
+    held = {name: base.downloads[name] for name in _held_downloads(base) & set(base.downloads)}
+    downloads = {**own.downloads, **held}
+    return own.model_copy(update={"models": models, "ignore": base.ignore, "downloads": downloads})
 
 
 def removed_gates(base: Config, own: Config) -> list[str]:
@@ -80,11 +93,39 @@ def _gates(base: ModelConfig, own: ModelConfig) -> dict[str, Any]:
     return gates
 
 
+def _held_downloads(base: Config) -> set[str]:
+    """Names of the downloads that the evaluation behind a limit on the accuracy names."""
+    held = [m.evaluation for m in base.models if m.limits.accuracy_drop is not None]
+    told = [evaluation.model_dump(mode="json") for evaluation in held if evaluation is not None]
+    return {text.removeprefix(DOWNLOAD).partition("/")[0] for text in _texts(told)}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text that names a download, however deep."""
+    if isinstance(value, str) and value.startswith(DOWNLOAD):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+
+
+def _file(download: DownloadConfig) -> str:
+    unpacked = "" if download.unpack is None else f", unpack: {download.unpack}"
+    return f"{download.url}, sha256: {download.sha256}{unpacked}"
+
+
 def _of_model(base: ModelConfig, own: ModelConfig) -> Iterator[GateChange]:
     yield from _of_limits(base.name, base.limits, own.limits)
-    if base.limits.accuracy_drop is not None and base.evaluation != own.evaluation:
-        before, after = (_sketch(model) for model in (base, own))
+    if base.limits.accuracy_drop is None:
+        return
+    if base.evaluation != own.evaluation:
+        before, after = (_sketch(model.evaluation) for model in (base, own))
         yield GateChange(base.name, "evaluation", before, after, weaker=True)
+    if base.source != own.source:
+        yield GateChange(base.name, "source", base.source, own.source, weaker=False)
+    if base.preprocess != own.preprocess:
+        before, after = (_sketch(model.preprocess) for model in (base, own))
+        yield GateChange(base.name, "preprocess", before, after, weaker=False)
 
 
 def _of_limits(name: str, base: LimitsConfig, own: LimitsConfig) -> Iterator[GateChange]:
@@ -119,9 +160,9 @@ def _shown(value: Any) -> str | None:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _sketch(model: ModelConfig) -> str | None:
-    """The evaluation in a line: every key that is set."""
-    if model.evaluation is None:
+def _sketch(section: Section | None) -> str | None:
+    """A section in a line: every key that is set."""
+    if section is None:
         return None
-    told = model.evaluation.model_dump(exclude_defaults=True, mode="json")
-    return ", ".join(f"{key}: {value}" for key, value in told.items())
+    told = section.model_dump(exclude_defaults=True, mode="json")
+    return ", ".join(f"{key}: {value}" for key, value in told.items()) or None

@@ -17,9 +17,9 @@ from coral_action.git_folder import (
     UnreadableError,
     find_repository,
     head_commit,
-    nested_repositories,
 )
 from coral_action.github.context import read_event
+from coral_action.repositories import git_entries, git_folders_elsewhere
 
 INPUT = "allow-untrusted-checkout"
 # Runs that such events cause are by people who can write to the repository.
@@ -63,21 +63,32 @@ def require_trusted_checkout(
     if commit not in trusted:
         whose = "the pull request's" if commit in strange else "not the base branch's"
         raise _refusal(event, f"the checked-out commit {commit[:12]} is {whose}")
-    _refuse_nested(event, workspace, repository, strange - trusted)
+    _refuse_nested(event, workspace, repository, trusted, strange)
 
 
-def _refuse_nested(event: str, workspace: Path, known: Path, strange: frozenset[str]) -> None:
-    """A second checkout, in a folder of its own, is no better."""
-    for repository in nested_repositories(workspace):
+def _refuse_nested(
+    event: str, workspace: Path, known: Path, trusted: frozenset[str], strange: frozenset[str]
+) -> None:
+    """A second checkout, in a folder of its own, is no better: it has to be as certain."""
+    for entry in git_entries(workspace):
+        repository = entry.parent
         if repository == known:
             continue
+        where = os.path.relpath(repository, workspace)
         try:
             commit = head_commit(repository)
-        except UnreadableError:
-            continue  # a submodule that was not fetched, and the like
-        if commit in strange:
-            where = os.path.relpath(repository, workspace)
-            raise _refusal(event, f"the checkout in {where} is the pull request's")
+        except UnreadableError as error:
+            raise _refusal(event, f"the commit of the checkout in {where}: {error}") from None
+        if commit in trusted or (commit not in strange and _is_own_submodule(entry, known)):
+            continue
+        whose = "the pull request's" if commit in strange else "none of the base branch's"
+        raise _refusal(event, f"the checkout in {where} is {whose}")
+
+
+def _is_own_submodule(entry: Path, known: Path) -> bool:
+    """Whether the trusted commit names this checkout: another repository's, and reviewed."""
+    own = known.resolve() / ".git" / "modules"
+    return any(own in folder.parents for folder in git_folders_elsewhere(entry))
 
 
 def _refusal(event: str, why: str) -> UsageError:

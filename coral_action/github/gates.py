@@ -10,6 +10,7 @@ from coral_action.config.schema import Config
 from coral_action.errors import CoralQuantizeError, UsageError
 from coral_action.github.api import GitHubApi
 from coral_action.github.base_config import base_config
+from coral_action.github.config_place import ConfigPlace
 from coral_action.github.context import Context, PullRequest
 from coral_action.report.gates import GateChangeData, GatesData
 
@@ -19,7 +20,7 @@ BASE = "base"
 def gates_of(
     config: Config,
     policy: str,
-    path: str,
+    place: ConfigPlace,
     asked: tuple[GitHubApi, Context, PullRequest | None] | None,
     say: Callable[[str], None],
 ) -> tuple[Config, GatesData | None]:
@@ -28,13 +29,14 @@ def gates_of(
     Args:
         config: that of the checkout.
         policy: `head`, or `base`: then the gates are those of the base branch's coral.yml.
-        path: where coral.yml is in the repository.
+        place: where coral.yml is in the repository.
         asked: whom to ask, and the pull request, None where there is none; None without a token.
         say: for the log.
 
     Raises:
         CoralQuantizeError: with `base`, if the base branch's coral.yml can't be got, or has limits
-            for a model that is gone.
+            for a model that is gone, or has no coral.yml where the pull request has a link or a
+            submodule.
     """
     if asked is None:
         if policy == BASE:
@@ -48,15 +50,15 @@ def gates_of(
             raise UsageError("policy: base: the pull request could not be found")
         return config, None
     try:
-        base = base_config(api, context, pull, path)
+        base = base_config(api, context, pull, place.path)
     except CoralQuantizeError as error:
         if policy == BASE:
             raise
         say(f"changes of limits are not shown: {error.message}")
         return config, None
     if base is None:
-        say(f"{pull.base_branch} has no {path}: nothing to hold the limits against")
-        return config, None
+        say(f"{pull.base_branch} has no {place.path}: nothing to hold the limits against")
+        return config, _of_new_file(policy, pull.base_branch, place)
     if policy == BASE and (gone := removed_gates(base, config)):
         raise UsageError(
             f"policy: base: {', '.join(gone)} has limits on {pull.base_branch} and is gone",
@@ -65,6 +67,19 @@ def gates_of(
     changes = [GateChangeData(**asdict(change)) for change in gate_changes(base, config)]
     data = GatesData(policy="base" if policy == BASE else "head", changes=changes)
     return (with_gates_of(base, config) if policy == BASE else config), data
+
+
+def _of_new_file(policy: str, branch: str, place: ConfigPlace) -> GatesData | None:
+    """A base branch without limits has none that could be weakened, but people have to be told."""
+    if policy != BASE:
+        return None
+    if place.detour:
+        raise UsageError(
+            f"policy: base: {branch} has no {place.path}, and {place.detour} leads to the one that "
+            "is checked out: the limits that hold can't be told",
+            hint="name the file itself in the input `config`, or make it a file of the repository",
+        )
+    return GatesData(policy="base", new_file=True)
 
 
 _OF_PULL_REQUESTS = (

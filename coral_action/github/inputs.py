@@ -19,6 +19,7 @@ from coral_action.errors import (
 from coral_action.github import baseline, checkout
 from coral_action.github.comment import MODES
 from coral_action.github.comment_body import check_key
+from coral_action.github.config_place import ConfigPlace, place_of
 
 DEFAULT_CONFIG = "coral.yml"
 DEFAULT_OUTPUT = "coral-output"
@@ -52,6 +53,7 @@ class ActionInputs:
 
     workspace: Path
     config: Path
+    place: ConfigPlace  # where the workflow says that coral.yml is: `config` has links followed
     output: Path
     models: tuple[str, ...]
     compiler: str | None
@@ -83,9 +85,11 @@ class ActionInputs:
             raise UsageError(f"input jobs: {jobs!r} is neither auto nor a whole number above 0")
         cache = given.text("cache")
         reference = given.text("baseline", baseline.AUTOMATIC)
+        config = given.text("config", DEFAULT_CONFIG)
         return cls(
             workspace=workspace,
-            config=_path(workspace, "config", given.text("config", DEFAULT_CONFIG)),
+            config=_path(workspace, "config", config),
+            place=place_of(workspace, config),
             output=_path(workspace, "output", given.text("output", DEFAULT_OUTPUT)),
             models=tuple(given.text("models").replace(",", " ").split()),
             compiler=given.text("compiler") or None,

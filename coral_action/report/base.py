@@ -31,22 +31,29 @@ class Data(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_surrogates(cls, data: Any) -> Any:
+    def _cleaned(cls, data: Any) -> Any:
         """Names of files need not be Unicode, a report has to be: odd bytes become letters."""
-        return {_unicode(k): _unicode(v) for k, v in data.items()} if type(data) is dict else data
+        return {_clean(k): _clean(v) for k, v in data.items()} if type(data) is dict else data
 
 
-def _unicode(value: Any) -> Any:
-    """Text and texts in lists and mappings; what is deeper is cleaned by its own class."""
+_LARGEST = 2**63  # Python's numbers have no end, and what is computed of them has
+
+
+def _clean(value: Any) -> Any:
+    """Texts and numbers, in lists and mappings too; what is deeper is cleaned by its own class."""
     if isinstance(value, str):
         if value.isascii():
             return value
         return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, int):
+        if not -_LARGEST <= value < _LARGEST:
+            raise ValueError("a whole number of more than 64 bits")
+        return value
     if isinstance(value, list):
-        return [_unicode(item) if isinstance(item, str) else item for item in value]
+        return [_clean(item) if isinstance(item, str | int | list) else item for item in value]
     if isinstance(value, dict):
         return {
-            _unicode(key): _unicode(item) if isinstance(item, str) else item
+            _clean(key): _clean(item) if isinstance(item, str | int) else item
             for key, item in value.items()
         }
     return value

@@ -11,9 +11,10 @@ LINE_CHARACTERS = 16_000  # of a line of a log; the rest is cut
 # Control characters, format characters (direction overrides, zero-width, tags), surrogates,
 # private use, and the two that XML forbids: none of them shows, and all of them can deceive.
 _INVISIBLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u115f\u1160\u17b4\u17b5"
+    "[\x00-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5"
     "\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\uf8ff\ufe00-\ufe0f\ufeff"
-    "\uffa0\ufff0-\ufffb\ufffe\uffff\U000e0000-\U0010ffff]"
+    "\uffa0\ufff0-\ufffb\ufffe\uffff\U000110bd\U000110cd\U00013430-\U0001345f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U0010ffff]"
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from coral_action.report import gates, text
 from coral_action.report.comparison import Change, ModelComparison
@@ -55,7 +55,8 @@ def render(
         for index, (row, model) in enumerate(zip(rows, report.models, strict=True))
     ]
     fixed = Cost.of("\n".join([*head, *_HEADER, *foot])) + Cost(_NOTE, _NOTE)
-    frames = [_frame(model, report) for model in report.models]
+    troubled = sum(model.status != "ok" for model in report.models)
+    frames = [_frame(model, is_open=troubled <= 2) for model in report.models]
     kept, left_out = choose(
         [*blocks, *row_blocks],
         budget,
@@ -64,10 +65,13 @@ def render(
     )
     shown_rows = [row for i, row in enumerate(rows) if len(blocks) + i in kept]
     lines = [*head, *_HEADER, *shown_rows, ""]
+    texts: defaultdict[int, list[str]] = defaultdict(list)
+    for i, block in enumerate(blocks):
+        if i in kept:
+            texts[block.owner].append(block.text)
     for index, (opening, closing) in enumerate(frames):
-        own = [b.text for i, b in enumerate(blocks) if i in kept and b.owner == index]
-        if own:
-            lines += [opening, *own, closing]
+        if index in texts:
+            lines += [opening, *texts[index], closing]
     return "\n".join([*lines, *_note(left_out, whole), *foot, ""])
 
 
@@ -160,14 +164,13 @@ def _accuracy_cell(model: ModelReport, changes: dict[str, Change]) -> str:
     )
 
 
-def _frame(model: ModelReport, report: Report) -> tuple[str, str]:
-    """The collapsed element around a model's details; the only troubled one of a few is open."""
-    troubled = sum(m.status != "ok" for m in report.models)
-    is_open = " open" if model.status != "ok" and troubled <= 2 else ""
+def _frame(model: ModelReport, *, is_open: bool) -> tuple[str, str]:
+    """The collapsed element around a model's details; one in trouble can be open."""
+    opened = " open" if model.status != "ok" and is_open else ""
     words = text.STATUS_WORDS[model.status]
     origin = f" ({text.origin(model)})" if text.origin(model) else ""
     summary = f"{ICONS[model.status]} {code(model.name)}: {words}{origin}"
-    return f"<details{is_open}><summary>{summary}</summary>\n", "\n</details>\n"
+    return f"<details{opened}><summary>{summary}</summary>\n", "\n</details>\n"
 
 
 def _note(left_out: Counter[str], whole: str) -> list[str]:

@@ -229,11 +229,12 @@ class LimitData(_Data):
     """One limit of coral.yml: bytes for sizes, percentage points for drops, else counts.
 
     With `confidence`, `value` is not the drop but the lower end of its interval at that level.
+    Without `value`, it could not be measured, and has not passed.
     """
 
     name: str
     limit: float
-    value: float
+    value: float | None = None
     passed: bool
     confidence: Fraction | None = None
     line: int | None = None  # in coral.yml

@@ -201,6 +201,8 @@ def limit_value(limit: LimitData, value: float, model: ModelReport) -> str:
 def limit_sentence(limit: LimitData, model: ModelReport) -> str:
     """A limit and what was measured: accuracy drop is 2.30 points, the limit is 1.00 points."""
     name, value, most = _limit_words(limit, model)
+    if limit.value is None:
+        return f"{name} {value}, the limit is {most}: there is no float model to hold int8 against"
     fact = f"{value} {name}" if limit.name == "cpu_operators" else f"{name} is {value}"
     return f"{fact}, the limit is {most}"
 
@@ -213,7 +215,7 @@ def limit_item(limit: LimitData, model: ModelReport) -> str:
 
 def _limit_words(limit: LimitData, model: ModelReport) -> tuple[str, str, str]:
     name = LIMIT_NAMES.get(limit.name, limit.name.replace("_", " "))
-    value = limit_value(limit, limit.value, model)
+    value = "unknown" if limit.value is None else limit_value(limit, limit.value, model)
     if limit.confidence is not None:  # the lower end of an interval
         value = f"at least {value} ({limit.confidence * 100:g} %)"
     return name, value, limit_value(limit, limit.limit, model)

@@ -19,11 +19,14 @@ def main(arguments: list[str]) -> None:
     """Apply the policy, say how strong it is, and become the program.
 
     Args:
-        arguments: a JSON object with `policy`, `limits` and `parent`, the descriptor of a pipe,
-            and the command. The pipe gets a `Strength` line; then it closes by itself, or gets a
-            line with the error for which the program can't start.
+        arguments: a file with a JSON object of `policy`, `limits` and `parent` (a policy can be
+            longer than an argument), the descriptor of a pipe, and the command. The pipe gets a
+            `Strength` line; then it closes by itself, or gets a line with the error for which the
+            program can't start.
     """
-    start, descriptor, command = json.loads(arguments[0]), int(arguments[1]), arguments[2:]
+    descriptor, command = int(arguments[1]), arguments[2:]
+    with open(arguments[0], encoding="utf-8") as file:  # noqa: PTH123 - pathlib is slow to import
+        start = json.load(file)
     Limits(**start["limits"]).apply()
     strength = apply(Policy.from_json(start["policy"]), frozenset({descriptor}))
     if os.getppid() != start["parent"]:

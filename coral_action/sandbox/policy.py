@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from coral_action.repositories import git_entries, git_folders_elsewhere, is_git_name
 
 _PATHS = ("readable", "writable", "shared", "runnable", "listable")
 
@@ -59,20 +62,40 @@ class Reading:
 
 
 def workspace(root: Path | None, elsewhere: Iterable[Path] = ()) -> Reading:
-    """What may be read of a workspace: all but `.git`, which can hold the token of the checkout.
+    """What may be read of a workspace: all but every `.git`, which can hold a checkout's token.
 
     Without a workspace, on somebody's own machine, everything that the user can read. `elsewhere`
     has what belongs to the workspace and lies outside of it: downloads.
+
+    Raises:
+        UsageError: if the workspace has too many folders to look for repositories in them.
     """
     if root is None:
         return Reading((Path("/"),))
-    return Reading((*without_git(root), *elsewhere), (root,))
+    return Reading((*_without_repositories(root), *elsewhere), (root,))
+
+
+def _without_repositories(root: Path) -> Iterator[Path]:
+    """What lies in a workspace, in pieces as large as can be, but for Git's own folders.
+
+    A rule holds for all below, so folders on the way to what is denied fall into what they hold.
+    """
+    top = root.resolve()
+    denied = set(git_entries(top))
+    for entry in tuple(denied):
+        denied.update(folder for folder in git_folders_elsewhere(entry) if top in folder.parents)
+    on_the_way = {top, *(p for path in denied for p in path.parents if top in p.parents)}
+    for folder in sorted(on_the_way - denied):
+        if denied.isdisjoint(folder.parents):
+            found = without_git(folder)
+            yield from (path for path in found if path not in denied and path not in on_the_way)
 
 
 def without_git(folder: Path) -> Iterable[Path]:
     """What lies in a folder, but for `.git` and for links, which a rule would follow anywhere."""
     try:
-        found = folder.iterdir()
-        return [path for path in found if path.name.lower() != ".git" and not path.is_symlink()]
+        with os.scandir(folder) as entries:
+            found = [e for e in entries if not is_git_name(e.name) and not e.is_symlink()]
     except OSError:
         return []
+    return [Path(entry.path) for entry in found]

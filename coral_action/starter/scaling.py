@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, get_args
 
 from coral_action.config.data_schema import EvaluationConfig, PreprocessConfig, PresetName
@@ -19,15 +18,14 @@ PRESETS: tuple[str, ...] = get_args(PresetName)
 _SAMPLES = 100
 
 
-def measured_presets(folder: Path, source: str, images: str) -> dict[str, float]:
+def measured_presets(paths: PathRules, source: str, images: str) -> dict[str, float]:
     """Top-1 of the float model with each preset, best first; empty where it can't be measured.
 
     Args:
-        folder: where the paths begin.
+        paths: where they begin, and what they may not leave.
         source: the model.
         images: images in class folders, numbered in sorted order.
     """
-    paths = PathRules(folder.resolve())
     config = ModelConfig.model_validate(
         {"name": "trial", "source": source, "calibration": {"images": images}}
     )

@@ -17,8 +17,9 @@ from coral_action.loading import FloatModel
 from coral_action.loading.float_model import interface_of
 from coral_action.report import html, markdown
 from coral_action.report.build import accuracy_data
+from coral_action.report.formats import FORMATS, renderer
 from coral_action.report.limits import check_limits
-from coral_action.report.model import MetricData, Report
+from coral_action.report.model import LimitData, MetricData, Report
 from coral_action.tflite import read_model
 from tests.evaluation.graphs import mixer, quantized
 
@@ -108,7 +109,8 @@ def test_the_report_shows_a_dash(alone: Accuracy) -> None:
     (metric,) = data.metrics
     assert metric == MetricData(name="top1", int8=2 / 3)
     limits = LimitsConfig.model_validate({"accuracy_drop": 1.0})
-    assert check_limits(limits, sizes=None, placement=None, accuracy=data) == []
+    (limit,) = check_limits(limits, sizes=None, placement=None, accuracy=data)
+    assert limit == LimitData(name="accuracy_drop", limit=1.0, passed=False)
     plain = {"name": "a", "status": "ok", "source": {"path": "a.tflite"}}
     plain["accuracy"] = data.model_dump(mode="json", by_alias=True, exclude_none=True)
     report = Report.from_data({"schema_version": 1, "tool": {}, "models": [plain]})
@@ -121,3 +123,17 @@ def test_the_report_shows_a_dash(alone: Accuracy) -> None:
     for shown in (text, page):
         assert "0.00" not in shown
         assert "None" not in shown
+
+
+def test_limit_that_cannot_be_checked() -> None:
+    """It has not passed, and every format says why."""
+    limits = [{"name": "accuracy_drop", "limit": 1.0, "passed": False}]
+    plain = {"name": "a", "status": "limit_exceeded", "source": {"path": "a"}, "limits": limits}
+    report = Report.from_data({"schema_version": 1, "tool": {}, "models": [plain]})
+    assert report.exit_code == 1
+    assert report.to_json()["models"][0]["limits"] == limits
+    shown = {name: renderer(name)(report) for name in FORMATS}
+    why = "there is no float model to hold int8 against"
+    for name in ("markdown", "terminal", "junit", "sarif", "annotations"):
+        assert why in shown[name], name
+    assert "accuracy drop unknown (limit 1.00 points)" in shown["html"]

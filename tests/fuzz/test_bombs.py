@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import flatbuffers
 import pytest
@@ -156,3 +157,49 @@ def test_deep_report_is_refused(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(UsageError, match="no report"):
             Report.read(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("sizes", "int8_bytes"),
+        ("placement", "operators", 0, "inputs", 0),
+        ("accuracy", "confusion", "int8", 0, 0),
+        ("limits", 0, "limit"),
+        ("shard", "lines", "accuracy_drop"),
+    ],
+)
+@pytest.mark.parametrize("number", [2**63, -(10**400)], ids=["64 bits", "400 digits"])
+def test_numbers_without_end_are_refused(path: tuple[str | int, ...], number: int) -> None:
+    """Whoever computes with them crashes where a float does not hold them."""
+    from coral_action.report.model import Report
+
+    def report(value: int) -> dict[str, Any]:
+        operator = {"index": 0, "name": "A", "target": "cpu", "inputs": [1]}
+        confusion = {"classes": ["a"], "float": [[1]], "int8": [[1]]}
+        model: dict[str, Any] = {
+            "name": "a",
+            "status": "ok",
+            "source": {"path": "a"},
+            "sizes": {"float_bytes": 1, "int8_bytes": 1},
+            "placement": {
+                "origin": "predicted",
+                "edge_tpu": 0,
+                "cpu": 1,
+                "subgraphs": 1,
+                "operators": [operator],
+            },
+            "accuracy": {"samples": 1, "metrics": [], "kernels": "xnnpack", "confusion": confusion},
+            "limits": [{"name": "int8_size", "limit": 1, "value": 1, "passed": True}],
+            "shard": {"index": 0, "count": 1, "lines": {"accuracy_drop": 1}},
+        }
+        *way, last = path
+        place: Any = model
+        for key in way:
+            place = place[key]
+        place[last] = value
+        return {"schema_version": 1, "tool": {}, "models": [model]}
+
+    Report.from_data(report(2**62))
+    with pytest.raises(ValueError):
+        Report.from_data(report(number))

@@ -52,7 +52,7 @@ def test_documentation_has_the_table(kind: str) -> None:
 
 def test_action_has_what_the_code_reads() -> None:
     fields = {field.name.replace("_", "-") for field in dataclasses.fields(ActionInputs)}
-    assert fields - {"workspace"} | {"token"} == set(ACTION["inputs"])
+    assert fields - {"workspace", "place"} | {"token"} == set(ACTION["inputs"])
     assert set(outputs_of(a_report(), "out")) == set(ACTION["outputs"])
 
 

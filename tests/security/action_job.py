@@ -59,6 +59,10 @@ class Job:
         (self.workspace / "coral.yml").write_text(own)
         if base is not None:
             self.server.state.files["main", "coral.yml"] = base.encode()
+        return self.run(**inputs)
+
+    def run(self, **inputs: str) -> int:
+        """The same, with what is in the workspace and on the base branch already."""
         self.event.write_text(json.dumps(self.payload))
         named = {f"INPUT_{name.upper()}": value for name, value in inputs.items()}
         return action.main({**self.variables, **named})

@@ -105,6 +105,14 @@ def git_config() -> bytes:
     return (HERE / ".git" / "config").read_bytes()
 
 
+def git_config_of_a_checkout_beside() -> bytes:
+    return (HERE / "src" / ".git" / "config").read_bytes()
+
+
+def git_config_of_a_worktree() -> bytes:
+    return (HERE / "deep" / "store" / "config").read_bytes()
+
+
 def _ask(family: int, address: object) -> bytes:
     with socket.socket(family) as asked:
         asked.settimeout(5)
@@ -165,6 +173,8 @@ WAYS = (
     file_of_the_runner,
     link_to_a_file_of_the_runner,
     git_config,
+    git_config_of_a_checkout_beside,
+    git_config_of_a_worktree,
     docker_socket,
     abstract_socket,
     network,

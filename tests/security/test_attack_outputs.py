@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from harness import Command
 
-from coral_action import isolation
+from coral_action import endings, isolation
 from coral_action.errors import StageCrashError
 from coral_action.isolation import Limits, run_isolated
 from coral_action.output_files import open_regular, take_file, write_file
@@ -144,6 +144,23 @@ def test_the_parents_own_files_are_not_followed(name: str, kind: str) -> None:
     with pytest.raises(StageCrashError, match="no result") as caught:
         run_isolated("coral_action.pretender:run", {"code": code, "output": ""}, stage="loading")
     assert "PATH=" not in f"{caught.value} {caught.value.details}"
+
+
+@pytest.mark.usefixtures("pretender")
+def test_result_that_unfolds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few bytes of JSON become a hundred times as many in the parent's memory."""
+    monkeypatch.setattr(endings, "_MAX_ELEMENTS", 1_000)
+    for text in ("{},", "[", ","):
+        for count in (300, 1_001):
+            reply = '{"result": {"a": [' + text * count
+            code = f"open('result.json', 'w').write({reply!r}); os._exit(0)"
+            why = "no result" if count == 300 else "a result of more than 1,000 elements"
+            with pytest.raises(StageCrashError, match=why):
+                isolated(code)
+
+
+def isolated(code: str) -> None:
+    run_isolated("coral_action.pretender:run", {"code": code, "output": ""}, stage="loading")
 
 
 def test_a_file_is_taken_whole_or_not_at_all(outside: Path, output: Path) -> None:

@@ -9,8 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from coral_action import isolation, pipeline
+from coral_action.config.loader import parse_config
+from coral_action.config.paths import PathRules
 from coral_action.errors import CoralQuantizeError, DataError, StageCrashError
-from coral_action.isolation import Limits, run_isolated, run_program, workspace
+from coral_action.isolation import (
+    Limits,
+    programs_confined_to,
+    run_isolated,
+    run_program,
+    workspace,
+)
+from coral_action.pipeline import RunOptions
+from coral_action.progress import Progress
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's")
 
@@ -129,3 +140,37 @@ def test_compiler_has_the_same_limits(tmp_path: Path) -> None:
     bomb = "bomb() { bomb & bomb & wait; }; bomb"
     assert run_program(["/bin/sh", "-c", bomb], seconds=60).timed_out
     assert time.monotonic() - started < 50
+
+
+@pytest.mark.parametrize("how", ["option", "runner"])
+def test_compiler_sees_the_workspace_alone(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `--workspace` as on a runner; without one it reads what its user can."""
+    tmp_path.chmod(0o755)
+    root = tmp_path / "workspace"
+    (root / ".git").mkdir(parents=True)
+    for path in (tmp_path / "secret", root / ".git" / "config", root / "own"):
+        path.write_text(f"[{path.name}]")
+    words = f"cat {tmp_path}/secret {root}/.git/config {root}/own 2>/dev/null"
+    command = ["/bin/sh", "-c", words]
+    monkeypatch.setattr("tempfile.tempdir", "/dev/shm")  # programs may use the system's own
+    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
+    assert run_program(command, seconds=60).output == "[secret][config][own]"
+    if how == "runner":
+        monkeypatch.setenv("GITHUB_WORKSPACE", str(root))
+        assert run_program(command, seconds=60).output == "[own]"
+    with programs_confined_to(root):
+        assert run_program(command, seconds=60).output == "[own]"
+
+
+def test_pipeline_confines_the_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(pipeline, "_make_all", lambda *_: seen.append(isolation._program_root()))
+    model = "  - {name: a, source: m, calibration: {images: c}}\n"
+    config = parse_config(f"version: 1\nmodels:\n{model}", "coral.yml")
+    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
+    for root in (tmp_path, None):
+        options = RunOptions(output=tmp_path / "out", paths=PathRules(tmp_path, root))
+        pipeline.run(config, options, Progress())
+    assert seen == [tmp_path.resolve(), None]

@@ -1,4 +1,4 @@
-"""A hook that may run, and that tries to get at the token in eighteen ways."""
+"""A hook that may run, and that tries to get at the token in twenty ways."""
 
 from __future__ import annotations
 

@@ -24,10 +24,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coral_action.commands.report import report as report_command
-from coral_action.console import describe
+from coral_action.commands.run import run as run_command
+from coral_action.console import Settings, describe
 from coral_action.errors import CompilerError, ModelError
 from coral_action.github.runner import Runner
 from coral_action.report import sarif, terminal
+from coral_action.report.foreign import harmless, visible
 from coral_action.report.formats import FORMATS
 from coral_action.report.model import Report
 from coral_action.report.notices import Notice
@@ -280,6 +282,29 @@ def test_printed_reports(kind: str, tmp_path: Path) -> None:
     assert obeyed(shown.stdout) == []
     if kind == "json":
         assert Report.from_data(json.loads(shown.stdout)) == nasty_report(EVIL)
+
+
+def test_printed_result_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`run --json`, in a step of a workflow."""
+    (tmp_path / "coral.yml").write_text(
+        "version: 1\nmodels:\n  - {name: a, source: m, calibration: {images: c}}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("coral_action.pipeline.run", lambda *_: (nasty_report(EVIL), {}))
+    (tmp_path / "coral-output").mkdir()
+    words = ["--compiler", "none", "--json", "--no-cache"]
+    shown = CliRunner().invoke(run_command, words, obj=Settings(debug=False))
+    assert shown.output, shown.exception
+    assert obeyed(shown.stdout) == []
+    assert Report.from_data(json.loads(shown.stdout)) == nasty_report(EVIL)
+
+
+def test_no_format_character_is_let_through() -> None:
+    """All that does not show, by what Unicode says of it."""
+    kinds = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+    hidden = [c for c in map(chr, range(0x110000)) if unicodedata.category(c) in kinds]
+    assert [c for c in hidden if c != "\t" and c in harmless(f"a{c}b")] == []
+    assert [c for c in hidden if c in visible(f"a{c}b")] == []
 
 
 # --- commands, as processes, on files with such names ---------------------------------------------

@@ -216,3 +216,29 @@ def test_the_command_says_so_as_well(job: Job, command: Command) -> None:
 def test_recipes_for_forks_need_no_permission_of_that_kind() -> None:
     for recipe in (PROJECT / "docs" / "recipes").glob("*.yml"):
         assert "allow-untrusted-checkout" not in recipe.read_text()
+
+
+def test_checkout_beside_that_cannot_be_told(job: Job) -> None:
+    """An event that names no commit, another commit than the named one, and a damaged folder."""
+    inner = job.workspace / "a" / "b" / "c" / "d" / "pr"
+    git(job.workspace, "clone", "--quiet", str(job.workspace), str(inner))
+    comment = {"issue": {"number": 7, "pull_request": {}}}
+    job.judge("issue_comment", comment)  # at the base's own commit
+    git(inner, "checkout", "--quiet", job.head)
+    with pytest.raises(UsageError, match="checkout in a/b/c/d/pr is none of the base branch's"):
+        job.judge("issue_comment", comment)
+    commit(inner, "on top")
+    with pytest.raises(UsageError, match="is none of the base branch's"):
+        job.judge("pull_request_target", job.target())
+    (inner / ".git" / "HEAD").unlink()
+    with pytest.raises(UsageError, match="the commit of the checkout in a/b/c/d/pr"):
+        job.judge("pull_request_target", job.target())
+
+
+def test_submodules_of_our_own_commit_are_fine(job: Job, tmp_path: Path) -> None:
+    repository(tmp_path / "library")
+    commit(tmp_path / "library", "another")
+    git(job.workspace, "submodule", "--quiet", "add", str(tmp_path / "library"), "lib")
+    job.base = commit(job.workspace, "with a submodule")
+    job.judge("pull_request_target", job.target())
+    job.judge("issue_comment", {"issue": {"number": 7, "pull_request": {}}})

@@ -25,8 +25,11 @@ def main(folder: Path, token: str) -> None:
     root = folder / "workspace"
     runner = folder / "runner"
     runner.mkdir()
-    (root / ".git").mkdir()
-    for path in (runner / "event.json", root / ".git" / "config"):
+    for place in (".git", "src/.git", "deep/store", "worktree"):
+        (root / place).mkdir(parents=True)
+    (root / "worktree" / ".git").write_text("gitdir: ../deep/store\n")
+    configs = [root / place / "config" for place in (".git", "src/.git", "deep/store")]
+    for path in (runner / "event.json", *configs):
         path.write_text(token)
         path.chmod(0o644)
     (root / "link").symlink_to(runner / "event.json")
