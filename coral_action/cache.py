@@ -24,6 +24,7 @@ NONE = "none"
 DEFAULT_LIMIT_BYTES = 2 * 2**30
 _FORMAT = 1
 _INDEX = "entry.json"
+MAX_FILE_BYTES = 2**31  # what a flatbuffer can hold
 _MAX_INDEX_BYTES = 64 * 2**20
 _PARTIAL = ".part-"
 
