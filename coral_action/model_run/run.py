@@ -267,7 +267,7 @@ class ModelRun:
         """What an earlier run left must not pass for the result of this one."""
         stem = self.int8_path.stem
         for path in self.int8_path.parent.iterdir():
-            name = path.name.removesuffix(".part")
+            name = path.name
             if not name.endswith((".tflite", "_edgetpu.log")):
                 continue
             of_parts = name.startswith((f"{stem}_edgetpu.", f"{stem}_segment_"))
