@@ -87,9 +87,10 @@ class FileIndex:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
                 return ""
-            digest = hashlib.sha256()
-            while chunk := os.read(descriptor, _READ_BYTES):
+            digest, left = hashlib.sha256(), before.st_size  # some files of /proc have no end
+            while left > 0 and (chunk := os.read(descriptor, min(left, _READ_BYTES))):
                 digest.update(chunk)
+                left -= len(chunk)
             stamp = _stamp(os.fstat(descriptor))
         finally:
             os.close(descriptor)

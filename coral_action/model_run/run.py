@@ -35,7 +35,7 @@ from coral_action.model_run.evaluation import accuracy_of, measure_shard, shares
 from coral_action.model_run.options import RunOptions
 from coral_action.output_files import write_file
 from coral_action.progress import Advance, Progress
-from coral_action.provenance import model_hash, sha256_of
+from coral_action.provenance import model_hash, require_inside, sha256_of, sha256_of_source
 from coral_action.quantization import (
     Crew,
     Int8Model,
@@ -143,6 +143,8 @@ class ModelRun:
                 self._note_accuracy(accuracy_of(self, loaded, scratch, made), made)
 
     def _load(self, scratch: Path) -> FloatModel:
+        paths = self.options.paths
+        require_inside(paths.resolve(self.config.source), paths)
         with self.stage("loading"), ThreadPoolExecutor(1) as beside:
             hashing = beside.submit(self._hash_source)
             loaded = load_model(
@@ -156,7 +158,7 @@ class ModelRun:
 
     def _hash_source(self) -> str:
         known = self.kept.source_digest()
-        return known or sha256_of(self.options.paths.resolve(self.config.source))
+        return known or sha256_of_source(self.config.source, self.options.paths)
 
     def _note_source(self, loaded: FloatModel) -> None:
         source = self.config.source
