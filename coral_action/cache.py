@@ -2,7 +2,7 @@
 
 An entry is a folder that appears whole or not at all, and is used only if every file in it still
 has the SHA-256 that it was stored with: that finds damage, not malice. The folder can be kept by
-actions/cache.
+actions/cache. No link in it is followed, and nothing but plain files is opened.
 """
 
 from __future__ import annotations
@@ -18,14 +18,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coral_action.output_files import open_regular, take_file
 from coral_action.scratch import is_left_over, process_mark
 
 NONE = "none"
 DEFAULT_LIMIT_BYTES = 2 * 2**30
 _FORMAT = 1
 _INDEX = "entry.json"
+MAX_FILE_BYTES = 2**31  # what a flatbuffer can hold
 _MAX_INDEX_BYTES = 64 * 2**20
 _PARTIAL = ".part-"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+# What somebody else's entry can make of reading it; as if there were none.
+_NO_ENTRY = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    MemoryError,
+)
 
 
 def cache_folder(wanted: str | None, environment: Mapping[str, str]) -> Path | None:
@@ -71,31 +85,36 @@ class Cache:
         """
         if self.folder is None:
             return None
-        place = self._place(self.folder, key)
         try:
-            stored = _read_index(place)
-            if stored["key"] != key or not isinstance(stored["data"], dict):
-                return None
-            files = {}
-            for name, digest in stored["files"].items():
-                if Path(name).name != name:
+            with _opened(self.folder, *_way(key)) as place:
+                stored = _read_index(place)
+                if stored["key"] != key or not isinstance(stored["data"], dict):
                     return None
-                files[name] = Path(shutil.copyfile(place / name, into / name))
-                if _sha256(files[name]) != digest:
-                    return None
-            os.utime(place / _INDEX)  # used just now: the last one to be evicted
-            return Entry(stored["data"], files)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                files = {}
+                for name, digest in stored["files"].items():
+                    if Path(name).name != name:
+                        return None
+                    files[name] = into / name
+                    take_file(Path(name), files[name], MAX_FILE_BYTES, place)
+                    if _sha256(files[name]) != digest:
+                        return None
+                # Used just now: the last one to be evicted.
+                os.utime(_INDEX, dir_fd=place, follow_symlinks=False)
+                return Entry(stored["data"], files)
+        except _NO_ENTRY:
             return None
 
     def store(self, key: str, data: dict[str, Any], files: Mapping[str, Path]) -> None:
         """Keep a result. A full disk or a folder that can't be written costs the entry, no more."""
         if self.folder is None:
             return
-        place = self._place(self.folder, key)
+        place = self.folder.joinpath(*_way(key))
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            place.parent.mkdir(parents=True, exist_ok=True)
+            for folder in (place.parent.parent, place.parent):
+                folder.mkdir(exist_ok=True)
+                if folder.is_symlink():
+                    return  # whoever made it wants entries to go elsewhere
             prefix = f"{_PARTIAL}{process_mark()}-"
             partial = Path(tempfile.mkdtemp(prefix=prefix, dir=place.parent))
             try:
@@ -122,8 +141,8 @@ class Cache:
                     shutil.rmtree(place, ignore_errors=True)
                 continue
             with contextlib.suppress(OSError):
-                used = (place / _INDEX).stat().st_mtime_ns
-                entries.append((used, sum(f.stat().st_size for f in place.iterdir()), place))
+                used = (place / _INDEX).lstat().st_mtime_ns
+                entries.append((used, sum(f.lstat().st_size for f in place.iterdir()), place))
         total = sum(size for _, size, _ in entries)
         for _, size, place in sorted(entries):
             if total <= self.limit_bytes:
@@ -132,22 +151,40 @@ class Cache:
             total -= size
 
     @staticmethod
-    def _place(folder: Path, key: str) -> Path:
-        return folder / "entries" / key[:2] / key
-
-    @staticmethod
     def _places(folder: Path) -> Iterator[Path]:
+        """Folders of entries; what a link leads to is none of ours to remove."""
         with contextlib.suppress(OSError):
-            for group in (folder / "entries").iterdir():
+            for group in _real_folders(folder / "entries"):
                 with contextlib.suppress(OSError):
-                    yield from group.iterdir()
+                    yield from _real_folders(group)
 
 
-def _read_index(place: Path) -> dict[str, Any]:
-    index = place / _INDEX
-    if index.stat().st_size > _MAX_INDEX_BYTES:
-        raise ValueError("no index is so large")
-    stored: dict[str, Any] = json.loads(index.read_bytes())
+def _way(key: str) -> tuple[str, str, str]:
+    """The folders that lead from the cache to an entry."""
+    return "entries", key[:2], key
+
+
+def _real_folders(folder: Path) -> Iterator[Path]:
+    if not folder.is_symlink():
+        yield from (path for path in folder.iterdir() if path.is_dir() and not path.is_symlink())
+
+
+@contextlib.contextmanager
+def _opened(folder: Path, *names: str) -> Iterator[int]:
+    """A descriptor of a folder below another; OSError where a link is on the way."""
+    with contextlib.ExitStack() as opened:
+        descriptor: int | None = None
+        for name in (str(folder), *names):
+            flags = _FOLDER if descriptor is None else _FOLDER | os.O_NOFOLLOW
+            descriptor = os.open(name, flags, dir_fd=descriptor)
+            opened.callback(os.close, descriptor)
+        assert descriptor is not None  # noqa: S101 - the first one is always opened
+        yield descriptor
+
+
+def _read_index(place: int) -> dict[str, Any]:
+    with open_regular(Path(_INDEX), _MAX_INDEX_BYTES, place) as file:
+        stored: dict[str, Any] = json.loads(file.read(_MAX_INDEX_BYTES))
     return stored
 
 

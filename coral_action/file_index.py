@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from coral_action.output_files import open_regular, write_file
 from coral_action.workers import core_count
 
 _RACY_NS = 2_000_000_000
@@ -36,10 +37,13 @@ class FileIndex:
         self._file = file
         self._known: dict[str, tuple[Stamp, str]] = {}
         self._new = False
-        with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
-            if file is not None and file.stat().st_size <= _MAX_INDEX_BYTES:
-                held = json.loads(file.read_bytes())
-                self._known = {path: (tuple(stamp), digest) for path, (stamp, digest) in held}
+        if file is None or file.parent.is_symlink():
+            self._file = None
+            return
+        with contextlib.suppress(OSError, ValueError, TypeError, RecursionError, MemoryError):
+            with open_regular(file, _MAX_INDEX_BYTES) as opened:
+                held = json.loads(opened.read(_MAX_INDEX_BYTES))
+            self._known = {path: (tuple(stamp), digest) for path, (stamp, digest) in held}
 
     def digests(self, paths: Iterable[str]) -> list[str]:
         """SHA-256 of each file; empty for what is no regular file or can't be read."""
@@ -71,12 +75,9 @@ class FileIndex:
             return
         with contextlib.suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            partial = self._file.with_name(f"{self._file.name}.{os.getpid()}.part")
             # In name order: the same files give the same index, whichever thread was first.
             known = [(path, seen) for path, seen in sorted(self._known.items()) if _is_there(path)]
-            content = json.dumps(known, separators=(",", ":"))
-            partial.write_text(content, encoding="utf-8")
-            partial.replace(self._file)
+            write_file(self._file, json.dumps(known, separators=(",", ":")))
 
     def _read(self, path: str) -> str:
         now = time.time_ns()
@@ -86,9 +87,10 @@ class FileIndex:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
                 return ""
-            digest = hashlib.sha256()
-            while chunk := os.read(descriptor, _READ_BYTES):
+            digest, left = hashlib.sha256(), before.st_size  # some files of /proc have no end
+            while left > 0 and (chunk := os.read(descriptor, min(left, _READ_BYTES))):
                 digest.update(chunk)
+                left -= len(chunk)
             stamp = _stamp(os.fstat(descriptor))
         finally:
             os.close(descriptor)

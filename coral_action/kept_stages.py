@@ -6,18 +6,19 @@ when the stage began: somebody may have saved a file in the meantime.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from coral_action.cache import Cache, Entry
+from coral_action.cache import MAX_FILE_BYTES, Cache, Entry
 from coral_action.config.schema import ModelConfig
-from coral_action.edgetpu import Compiled, compiled_from_json, compiled_to_json
+from coral_action.edgetpu import Compiled, compiled_to_json, put_back
 from coral_action.errors import CoralQuantizeError
 from coral_action.evaluation import Accuracy
 from coral_action.findings import Finding, Severity
 from coral_action.loading import FloatModel
+from coral_action.output_files import take_file
 from coral_action.quantization import Int8Model
 from coral_action.scratch import Scratch
 from coral_action.stage_keys import StageKeys
@@ -25,6 +26,17 @@ from coral_action.workers import core_count
 
 T = TypeVar("T")
 _FLOAT, _INT8 = "float.tflite", "int8.tflite"
+_NOT_OURS = (
+    CoralQuantizeError,
+    OSError,  # what can't be put in its place here can't be written later, which tells the user
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    MemoryError,
+    RecursionError,
+)
 
 
 class KeptStages:
@@ -79,7 +91,9 @@ class KeptStages:
             return None
 
         def revive(entry: Entry) -> Int8Model:
-            return Int8Model.from_json(entry.data, _put(entry.files[_INT8], target))
+            found = Int8Model.from_json(entry.data, entry.files[_INT8])
+            take_file(found.path, target, MAX_FILE_BYTES)
+            return replace(found, path=target)
 
         key = self._keys.quantization(self._config, loaded)
         return self._find("quantization", key, folder, revive)
@@ -109,10 +123,7 @@ class KeptStages:
             return None
 
         def revive(entry: Entry) -> tuple[Compiled, ...]:
-            for path in entry.files.values():
-                _put(path, models[0].parent / path.name)
-            made = (compiled_from_json(item, models[0].parent) for item in entry.data["models"])
-            return tuple(made)
+            return put_back(entry.data["models"], entry.files, models)
 
         key = self._keys.compilation(compiler, models, self._config.edge_tpu)
         with Scratch() as folder:
@@ -157,7 +168,7 @@ class KeptStages:
             return None
         try:
             found = revive(entry)
-        except (CoralQuantizeError, ValueError, KeyError, TypeError, AttributeError):
+        except _NOT_OURS:
             return None  # the files are whole, but somebody else's
         self.found.append(stage)
         return found
@@ -167,10 +178,3 @@ class KeptStages:
     ) -> None:
         if now is not None and now == self._wanted.get(stage):
             self._cache.store(now, dict(data), files)
-
-
-def _put(path: Path, target: Path) -> Path:
-    """Copy a file to its place, where it appears whole."""
-    partial = target.with_name(target.name + ".part")
-    shutil.copyfile(path, partial)
-    return partial.replace(target)

@@ -65,6 +65,25 @@ def write_file(target: Path, content: bytes | str) -> None:
         made.write(content.encode() if isinstance(content, str) else content)
 
 
+def write_named(target: Path, content: str) -> None:
+    """Write where a user said on the command line: as `write_file`, but also /dev/stdout or a FIFO.
+
+    Git keeps neither, so a branch can't have prepared them; a link to one is replaced.
+
+    Raises:
+        OSError: if it can't be written.
+    """
+    named = Path(os.path.abspath(target))  # noqa: PTH100 - follows no link
+    try:
+        kind = stat.S_IFMT(target.lstat().st_mode)
+    except OSError:
+        kind = stat.S_IFREG
+    if named.is_relative_to("/dev") or kind not in (stat.S_IFREG, stat.S_IFLNK):
+        target.write_text(content, encoding="utf-8", newline="\n")
+    else:
+        write_file(target, content)
+
+
 @contextmanager
 def _replacing(target: Path) -> Iterator[IO[bytes]]:
     """A new file that takes the name of `target` when all went well."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from coral_action.config.paths import is_git_folder
@@ -10,6 +12,13 @@ from coral_action.errors import UsageError
 from coral_action.git_folder import find_repository, tracked_files
 
 REPORT_FILES = ("report.json", "report.md", "report.html", "coral-report.json")
+# Names of all else that a run writes or removes, after the model's: every file of it, old and new.
+_MODEL_FILES = ("_int8*", "_labels.txt", ".shard-*")
+
+
+def is_of_model(name: str, model: str) -> bool:
+    """Whether a file of a name is one that a run writes or removes for a model."""
+    return any(fnmatchcase(name, glob.escape(model) + ending) for ending in _MODEL_FILES)
 
 
 def require_free(folder: Path, root: Path, models: Iterable[str]) -> None:
@@ -34,7 +43,7 @@ def require_free(folder: Path, root: Path, models: Iterable[str]) -> None:
     if repository is None:
         return
     tracked = tracked_files(repository)
-    stems = tuple(f"{name.casefold()}_int8" for name in models)
+    names = [name.casefold() for name in models]
     inside = folder.relative_to(repository).as_posix().casefold()
     prefix = "" if inside == "." else f"{inside}/"
     if tracked is None:
@@ -44,7 +53,9 @@ def require_free(folder: Path, root: Path, models: Iterable[str]) -> None:
         candidates = [path for path in map(str.casefold, tracked) if path.startswith(prefix)]
     for path in sorted(candidates):
         name = path[len(prefix) :]
-        if "/" not in name and (name in REPORT_FILES or name.startswith(stems)):
+        if "/" not in name and (
+            name in REPORT_FILES or any(is_of_model(name, model) for model in names)
+        ):
             known = "is a file of the repository" if tracked is not None else "is there already"
             raise UsageError(
                 f"{path} {known}: it would be overwritten",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from coral_action.admission import Admission, estimate, free_memory
 from coral_action.cache import Cache
+from coral_action.cache_origin import why_not_ours
 from coral_action.children import CHILDREN, owner
 from coral_action.config.lines import model_lines
 from coral_action.config.schema import Config, ModelConfig
@@ -68,7 +69,7 @@ def run(
             _refuse_without_evaluation(runs)
         for item in runs:
             item.error = fetched.error_of(item.config)
-        with _kept(runs, options):
+        with _kept(runs, options, progress):
             _make_all(runs, options, progress)
             for item in runs:
                 item.finish()
@@ -97,9 +98,13 @@ def _report(
 
 
 @contextmanager
-def _kept(runs: Sequence[ModelRun], options: RunOptions) -> Iterator[None]:
+def _kept(runs: Sequence[ModelRun], options: RunOptions, progress: Progress) -> Iterator[None]:
     """Around the work: models know what earlier runs left, and leave their own results."""
-    if options.cache is None:
+    root = options.paths.root
+    why = why_not_ours(options.cache, root) if options.cache and root else None
+    if why is not None:
+        progress.warning(f"the cache {str(options.cache)!r} is not used: {why} (docs/cache.md)")
+    if options.cache is None or why is not None:
         yield
         return
     cache = Cache(options.cache.absolute(), options.cache_limit_bytes)

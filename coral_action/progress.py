@@ -31,6 +31,9 @@ class Progress:
     def unchanged(self, model: str, stage: str) -> None:
         """A stage whose result an earlier run left in the cache."""
 
+    def warning(self, text: str) -> None:
+        """What people should know before anything is made; one line, nothing foreign in it."""
+
 
 class BarProgress(Progress):
     """A bar for each running stage on a terminal, a timed line for each finished one."""
@@ -65,6 +68,10 @@ class BarProgress(Progress):
     def unchanged(self, model: str, stage: str) -> None:
         """A line."""
         self._console.print(f"{model}: {stage} [dim]unchanged, from cache[/dim]", highlight=False)
+
+    def warning(self, text: str) -> None:
+        """A line."""
+        self._console.print(f"warning: {text}", highlight=False, markup=False)
 
 
 class LineProgress(Progress):
@@ -117,6 +124,10 @@ class LineProgress(Progress):
     def unchanged(self, model: str, stage: str) -> None:
         """A line."""
         self._say(model, f"{stage} unchanged, from cache")
+
+    def warning(self, text: str) -> None:
+        """A line."""
+        self._print(f"warning: {text}")
 
     def _say(self, model: str, what: str) -> None:
         if self._held is not None and model in self._held:

@@ -9,10 +9,13 @@ from coral_action.config.schema import ModelConfig
 from coral_action.data import SampleStatistics
 from coral_action.errors import UsageError
 from coral_action.evaluation import Scoring, Shard, ShardFile, evaluate_shard
-from coral_action.isolation import ProgressCallback
+from coral_action.isolation import ProgressCallback, scratch_folder
 from coral_action.loading import FloatModel
+from coral_action.output_files import take_file
 from coral_action.provenance import sha256_of
 from coral_action.report.model import ShardData
+
+_MAX_FILE_BYTES = 2**34
 
 
 def quantized_before(folder: Path, target: Path) -> Path:
@@ -65,7 +68,10 @@ def write_shard(
             allow_custom_code=allow_custom_code,
         )
     path = int8.with_name(shard.file_name(config.name))
-    ShardFile(Scoring.of(config, model), gathered, calibration).write(path)
+    made = ShardFile(Scoring.of(config, model), gathered, calibration)
+    with scratch_folder() as folder:
+        made.write(folder / path.name)
+        take_file(folder / path.name, path, _MAX_FILE_BYTES)  # past a link in its place
     return ShardData(
         index=shard.index,
         count=shard.count,

@@ -23,7 +23,7 @@ from coral_action.data import fingerprint
 from coral_action.errors import CoralQuantizeError, ModelError
 from coral_action.file_index import FileIndex
 from coral_action.loading import FloatModel
-from coral_action.provenance import build_of_tools, sha256_of
+from coral_action.provenance import build_of_tools, require_inside, sha256_of, sha256_of_source
 
 # onnx.proto, TensorProto.external_data: the key of the entry that names another file, as encoded.
 _ONNX_LOCATION = b"\x0a\x08location"
@@ -132,9 +132,9 @@ class StageKeys:
         """SHA-256 of what `source` names, for the report.
 
         Raises:
-            ModelError: if it can't be read.
+            ConfigError, ModelError: as `sha256_of_source`.
         """
-        return sha256_of(self._paths.resolve(config.source), self._digest)
+        return sha256_of_source(config.source, self._paths, self._digest)
 
     def _source(self, config: ModelConfig, *, fresh: bool = False) -> str | None:
         """The model's files, and what coral.yml says of how to read them."""
@@ -155,6 +155,7 @@ class StageKeys:
             path = self._paths.resolve(config.source)
             if path.name == _SAVED_MODEL_FILE:
                 path = path.parent
+            require_inside(path, self._paths)
             return sha256_of(path, self._digest)
         return None
 

@@ -24,6 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = (
         {
             "admission",
             "cache",
+            "cache_origin",
             "child",
             "config",
             "converter_api",

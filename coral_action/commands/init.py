@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,15 +121,25 @@ def _choose_preset() -> str:
 
 def _write(folder: Path, files: dict[str, str], *, force: bool) -> None:
     from coral_action.errors import UsageError
+    from coral_action.output_files import write_file
 
-    there = [name for name in files if (folder / name).exists()]
+    there = [name for name in files if os.path.lexists(folder / name)]
     if there and not force:
         raise UsageError(
             f"{', '.join(there)} is there already",
             hint="`--force` replaces it; or edit it by hand",
             topic="files-there-already",
         )
+    for name in files:
+        if not (folder / name).parent.resolve().is_relative_to(folder.resolve()):
+            raise UsageError(
+                f"{folder / name}: a link on the way leads out of {folder.resolve()}",
+                hint="remove the link, or leave the workflow out with `--no-workflow`",
+            )
     for name, text in files.items():
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_file(path, text)
+        except OSError as error:
+            raise UsageError(f"{path}: can't be written: {error.strerror}") from error

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from coral_action.commands.options import workspace_option
 from coral_action.console import Settings
 
 
@@ -30,6 +31,7 @@ from coral_action.console import Settings
     help="The report.json that `plan` got: unchanged models are taken from it, and the report says "
     "what changed.",
 )
+@workspace_option
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 @click.pass_obj
 def merge(
@@ -38,6 +40,7 @@ def merge(
     output: Path,
     plan_path: Path | None,
     baseline: Path | None,
+    workspace: Path | None,
     quiet: bool,
 ) -> int:
     """Join REPORTS into one, as a single run's: files, folders, or a folder with one for each job.
@@ -53,6 +56,7 @@ def merge(
 
     from coral_action.console import describe
     from coral_action.errors import UsageError
+    from coral_action.output_folder import require_free
     from coral_action.report.baseline import with_baseline
     from coral_action.report.files import write_report
     from coral_action.report.model import Report
@@ -60,13 +64,16 @@ def merge(
     from coral_action.scale import Plan, read_partials
     from coral_action.scale import merge as merge_partials
 
+    partials = read_partials(reports)
+    if workspace is not None:
+        require_free(output, workspace, {m.name for p in partials for m in p.report.models})
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{output}: can't be made: {error.strerror}") from error
     earlier = Report.read(baseline) if baseline is not None else None
     report, errors = merge_partials(
-        read_partials(reports),
+        partials,
         output,
         plan=Plan.read(plan_path) if plan_path is not None else None,
         baseline=earlier,

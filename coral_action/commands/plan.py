@@ -97,6 +97,7 @@ def plan(
     from coral_action.config.paths import PathRules
     from coral_action.errors import UsageError
     from coral_action.github.runner import Runner
+    from coral_action.output_files import write_named
     from coral_action.report.model import Report
     from coral_action.scale import find_changes, make_plan, unchanged
     from coral_action.scale.plan_file import matrix
@@ -124,7 +125,7 @@ def plan(
     )
     if output is not None:
         try:
-            output.write_text(json.dumps(made.to_json(), indent=2) + "\n", encoding="utf-8")
+            write_named(output, json.dumps(made.to_json(), indent=2) + "\n")
         except OSError as error:
             raise UsageError(f"{output}: can't be written: {error.strerror}") from error
     if github_output:

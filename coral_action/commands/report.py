@@ -36,6 +36,7 @@ def report(file: Path, format_: str, baseline: Path | None, output: Path | None)
     Example: coral-quantize report out/report.json --format sarif --output coral.sarif
     """
     from coral_action.errors import UsageError
+    from coral_action.output_files import write_named
     from coral_action.report.baseline import with_baseline
     from coral_action.report.formats import renderer
     from coral_action.report.model import Report
@@ -55,6 +56,6 @@ def report(file: Path, format_: str, baseline: Path | None, output: Path | None)
         echo_document(text, kind=format_)
         return
     try:
-        output.write_text(text, encoding="utf-8", newline="\n")
+        write_named(output, text)
     except OSError as error:
         raise UsageError(f"{output}: can't be written: {error.strerror}") from error

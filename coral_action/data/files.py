@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import itertools
 import os
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coral_action.config.paths import BrokenLinkError, PathRules
+from coral_action.data.globbing import find_matches
 from coral_action.data.samples import BadFileError
 from coral_action.errors import DataError
 
@@ -139,8 +139,9 @@ def find_files(value: str, suffixes: frozenset[str], rules: PathRules, what: str
         base, found = path.parent, _listed(path)
     elif _GLOB & set(value):
         base = Path(*itertools.takewhile(lambda part: not _GLOB & set(part), path.parts))
-        matches = glob.iglob(str(path), recursive=True)  # noqa: PTH207
-        found = [os.path.relpath(m, base) for m in matches if _suffix(m) in suffixes]
+        matches = find_matches(base, path.parts[len(base.parts) :])
+        found = [match for match in matches if _suffix(match) in suffixes]
+        _refuse_too_many(found, path)
     elif path.suffix.lower() in suffixes and path.is_file():
         base, found = path.parent, [path.name]
     else:
@@ -169,8 +170,7 @@ def _walk(folder: Path, suffixes: frozenset[str]) -> list[str]:
         below = os.path.relpath(parent, folder)
         prefix = "" if below == "." else below + "/"
         found += [prefix + name for name in names if _suffix(name) in suffixes and name[0] != "."]
-        if len(found) > _MAX_LISTED:
-            raise DataError(f"{folder}: more than {_MAX_LISTED:,} files")
+        _refuse_too_many(found, folder)
     return found
 
 
@@ -182,6 +182,14 @@ def _folders(folder: Path) -> set[str]:
             for entry in entries
             if entry.is_dir(follow_symlinks=False) and entry.name[0] != "."
         }
+
+
+def _refuse_too_many(found: Sequence[str], path: Path) -> None:
+    if len(found) > _MAX_LISTED:
+        raise DataError(
+            f"{printable(str(path))}: more than {_MAX_LISTED:,} files",
+            hint="name a folder or glob that holds fewer, or a list file",
+        )
 
 
 def _listed(path: Path) -> list[str]:

@@ -17,7 +17,7 @@ from coral_action.edgetpu.executable import (
     read_compiled,
     same_program,
 )
-from coral_action.edgetpu.kept import compiled_from_json, compiled_to_json
+from coral_action.edgetpu.kept import compiled_from_json, compiled_to_json, put_back
 from coral_action.edgetpu.log import CompilerLog, ModelLog, parse_log
 from coral_action.edgetpu.operators import Target
 from coral_action.edgetpu.options import target_of
@@ -55,6 +55,7 @@ __all__ = [
     "parse_log",
     "placement_of",
     "predict",
+    "put_back",
     "read_compiled",
     "same_program",
     "target_of",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,6 +36,13 @@ def keep_files(files: Sequence[Path], folder: Path) -> list[Path]:
     except OSError as error:
         raise CompilerError(f"a compiled file can't be kept: {error}") from error
     return [folder / path.name for path in files]
+
+
+def is_of(name: str, model: Path) -> bool:
+    """Whether a name is one that the compiled files of a model, or the log of them, have."""
+    stem = re.escape(model.stem)
+    pattern = rf"{stem}(_edgetpu\.log|(_segment_\d{{1,4}}_of_\d{{1,4}})?_edgetpu\.tflite)"
+    return re.fullmatch(pattern, name, re.ASCII) is not None
 
 
 def log_path(model: Path) -> Path:

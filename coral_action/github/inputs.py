@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ class ActionInputs:
             models=tuple(given.text("models").replace(",", " ").split()),
             compiler=given.text("compiler") or None,
             jobs=None if jobs == "auto" else int(jobs),
-            cache=_path(workspace, "cache", cache) if cache else None,
+            cache=_unresolved(workspace, "cache", cache) if cache else None,
             comment=given.choice("comment", MODES),
             comment_key=check_key(given.text("comment-key", "default")),
             checks=given.switch("checks"),
@@ -139,6 +140,13 @@ class _Given:
         if value not in (*_TRUE, *_FALSE):
             raise UsageError(f"input {name}: {value!r} is neither true nor false")
         return value in _TRUE
+
+
+def _unresolved(workspace: Path, name: str, value: str) -> Path:
+    """A path as it was named, links and all: whoever uses it asks where they lead."""
+    normal = os.path.normpath(value)
+    _path(workspace, name, normal)
+    return workspace / normal
 
 
 def _path(workspace: Path, name: str, value: str) -> Path:

@@ -40,7 +40,7 @@ from coral_action.model_run.evaluation import (
 from coral_action.model_run.options import RunOptions
 from coral_action.output_files import write_file
 from coral_action.progress import Advance, Progress
-from coral_action.provenance import model_hash, sha256_of
+from coral_action.provenance import model_hash, require_inside, sha256_of, sha256_of_source
 from coral_action.quantization import (
     Crew,
     Int8Model,
@@ -152,6 +152,8 @@ class ModelRun:
                     self.sections["layers"] = layer_data(made)
 
     def _load(self, scratch: Path) -> FloatModel:
+        paths = self.options.paths
+        require_inside(paths.resolve(self.config.source), paths)
         with self.stage("loading"), ThreadPoolExecutor(1) as beside:
             hashing = beside.submit(self._hash_source)
             loaded = load_model(
@@ -165,7 +167,7 @@ class ModelRun:
 
     def _hash_source(self) -> str:
         known = self.kept.source_digest()
-        return known or sha256_of(self.options.paths.resolve(self.config.source))
+        return known or sha256_of_source(self.config.source, self.options.paths)
 
     def _note_source(self, loaded: FloatModel) -> None:
         source = self.config.source
@@ -276,7 +278,7 @@ class ModelRun:
         """What an earlier run left must not pass for the result of this one."""
         stem = self.int8_path.stem
         for path in self.int8_path.parent.iterdir():
-            name = path.name.removesuffix(".part")
+            name = path.name
             if not name.endswith((".tflite", "_edgetpu.log")):
                 continue
             of_parts = name.startswith((f"{stem}_edgetpu.", f"{stem}_segment_"))

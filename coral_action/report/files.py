@@ -19,9 +19,8 @@ _NAMES = ("report.json", "report.md", "report.html")
 def remove_report(folder: Path) -> None:
     """Remove what an earlier run left, so that a run that is killed leaves none that looks new."""
     for name in _NAMES:
-        for path in (folder / name, folder / f"{name}.part"):
-            with contextlib.suppress(OSError):
-                path.unlink()
+        with contextlib.suppress(OSError):
+            (folder / name).unlink()
 
 
 def prepare_report() -> None:

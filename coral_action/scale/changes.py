@@ -12,7 +12,7 @@ from typing import Any, Self
 from coral_action.config.paths import PathRules
 from coral_action.config.schema import Config, ModelConfig
 from coral_action.errors import UsageError
-from coral_action.provenance import model_hash, sha256_of, tool_versions
+from coral_action.provenance import model_hash, sha256_of_source, tool_versions
 from coral_action.report.model import ModelReport, Report
 from coral_action.scale.git import changed_paths, split_paths, top_folder
 
@@ -92,7 +92,7 @@ def unchanged(
         if model.name in before
         and _same(model, before[model.name], config.ignore, compiled=compiled)
         and not _touched(model, paths, changes)
-        and before[model.name].source.sha256 == sha256_of(paths.resolve(model.source))
+        and before[model.name].source.sha256 == sha256_of_source(model.source, paths)
     )
 
 

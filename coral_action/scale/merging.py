@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from coral_action.config.lines import ModelLines
 from coral_action.errors import CoralQuantizeError, MergeError, UsageError
+from coral_action.output_files import take_file
+from coral_action.output_folder import is_of_model
 from coral_action.report.lines import with_lines
 from coral_action.report.model import (
     ConfigData,
@@ -21,6 +22,8 @@ from coral_action.scale.carry import carried
 from coral_action.scale.partial import Partial, Piece, common_config, pieces_of
 from coral_action.scale.plan_file import Plan, PlannedModel
 from coral_action.scale.sharded import from_shards
+
+_MAX_FILE_BYTES = 2**31  # what a flatbuffer can hold
 
 
 def merge(
@@ -144,18 +147,31 @@ def _failed(
 def _with_files(model: ModelReport, path: Path, output: Path) -> ModelReport:
     """The model with copies of its files in `output`; those that are not there are left out.
 
-    A model in several segments has more files than the report names; all begin with its name.
+    A model in several segments has more files than the report names; all begin with its name. A
+    report may come from anybody: what it names is copied only under names that a run uses.
+
+    Raises:
+        MergeError: if a file can't be copied.
     """
     named = {k: Path(v).name for k, v in model.files.model_dump(exclude_none=True).items()}
     start = f"{model.name}_int8"
     copied = set()
     for found in sorted(path.parent.iterdir()) if named else ():
         wanted = found.name in named.values() or found.name.startswith(start)
-        if not wanted or found.is_symlink() or not found.is_file():
+        if (
+            not wanted
+            or not is_of_model(found.name, model.name)
+            or found.is_symlink()
+            or not found.is_file()
+        ):
             continue
         target = output / found.name
         if found.resolve() != target.resolve():
-            shutil.copyfile(found, target)
+            try:
+                take_file(found, target, _MAX_FILE_BYTES)
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise MergeError(f"{found}: can't be copied to {target}: {reason}") from error
         copied.add(found.name)
     there = {k: (output / name).as_posix() for k, name in named.items() if name in copied}
     return model.model_copy(update={"files": FileData(**there)})

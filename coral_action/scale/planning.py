@@ -8,7 +8,7 @@ from coral_action.config.lines import ModelLines
 from coral_action.config.paths import PathRules
 from coral_action.config.schema import Config, ModelConfig
 from coral_action.errors import CoralQuantizeError
-from coral_action.provenance import config_hash, model_hash, sha256_of
+from coral_action.provenance import config_hash, model_hash, sha256_of_source
 from coral_action.report.model import ModelReport, Report
 from coral_action.scale.balance import Bundle, Unit, share_out
 from coral_action.scale.costs import Cost, cost_or_nothing
@@ -82,7 +82,7 @@ def _changed(
     if before is None or before.config_sha256 != model_hash(model, config.ignore):
         return True
     try:
-        return before.source.sha256 != sha256_of(paths.resolve(model.source))
+        return before.source.sha256 != sha256_of_source(model.source, paths)
     except CoralQuantizeError:
         return True
 
