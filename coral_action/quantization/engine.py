@@ -15,6 +15,7 @@ from coral_action.isolation import ProgressCallback
 from coral_action.quantization.bias_correction import correct_biases
 from coral_action.quantization.calibrators import CALIBRATORS, Options, Ranges
 from coral_action.quantization.equalization import equalize
+from coral_action.quantization.io_types import to_uint8
 from coral_action.quantization.layer_error import layer_errors
 from coral_action.quantization.observation import Observed, merge, observe, open_calibration
 from coral_action.quantization.quantizer import annotate, quantize
@@ -54,7 +55,6 @@ class _Engine:
     observed: Observed
     options: Options
     overrides: dict[str, Sequence[float]]
-    io: str
     request: dict[str, Any]
     _probes: _Probes | None = None
     result: dict[str, Any] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class _Engine:
         content = content or self.content
         model = read_model(content)
         fixed = override(model, known(model, ranges), self.overrides)
-        return quantize(annotate(content, fixed), io=self.io)
+        return quantize(annotate(content, fixed))
 
     @property
     def samples(self) -> Samples:
@@ -148,7 +148,6 @@ def _quantize(request: dict[str, Any]) -> dict[str, Any]:
         observed,
         Options(**request["options"]),
         request["ranges"],
-        request["io"],
         request,
     )
     steps: dict[str, bool | None] = request["steps"]
@@ -165,6 +164,8 @@ def _quantize(request: dict[str, Any]) -> dict[str, Any]:
         probes = engine.probes.samples
         errors = layer_errors(int8, engine.content, probes, histograms=_WORST_LAYERS)
         engine.result["layer_errors"] = [error.to_json() for error in errors[:_WORST_LAYERS]]
+    # Last of all: what is measured before goes by the names of the float model's tensors.
+    int8 = to_uint8(int8) if request["io"] == "uint8" else int8
     Path(request["output"]).write_bytes(int8)
     if request["float_outputs"] is not None:
         _save_outputs(Path(request["float_outputs"]), observed)

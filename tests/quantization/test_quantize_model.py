@@ -15,7 +15,9 @@ from coral_action.errors import CoralQuantizeError, QuantizationError, StageCras
 from coral_action.inference import Runner
 from coral_action.isolation import Limits
 from coral_action.quantization.crew import Crew
+from coral_action.quantization.graph import Graph
 from coral_action.quantization.scoring import score
+from coral_action.report.build import layer_data
 from coral_action.tflite import read_model
 
 
@@ -93,6 +95,36 @@ def test_uint8(quantized: Quantize) -> None:
     result = quantized("chain", calibration={"method": "min_max"}, quantization={"io": "uint8"})
     assert result.io == "uint8"
     assert {result.model.tensors[i].type for i in result.model.inputs} == {"UINT8"}
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_uint8_changes_the_type_and_nothing_else(
+    quantized: Quantize, zoo: Zoo, tmp_path: Path, signed: bool
+) -> None:
+    """Same names, choices and layer errors; files from before 2021 have no signature."""
+    name = "chain"
+    if not signed:
+        graph, whole = Graph(zoo.content(name)), zoo
+        graph.model.signatureDefs = None
+        zoo = Zoo(tmp_path / "unsigned")
+        zoo.folder.mkdir()
+        zoo.path(name).write_bytes(graph.pack())
+        np.save(zoo.folder / f"{name}.npy", np.load(whole.folder / f"{name}.npy"))
+    names = read_model(zoo.path(name)).input_names(), read_model(zoo.path(name)).output_names()
+    steps = {"bias_correction": True, "layer_errors": True}
+    results = {}
+    for io in ("int8", "uint8"):
+        made = quantized(name, zoo=zoo, quantization={"io": io, **steps})
+        assert list(made.model.input_names()) == list(names[0])
+        assert list(made.model.output_names()) == list(names[1])
+        results[io] = made
+    assert results["uint8"].tried == results["int8"].tried
+    assert results["uint8"].layer_errors == results["int8"].layer_errors
+    assert results["uint8"].bias_correction_gain == results["int8"].bias_correction_gain
+    places = {
+        io: {d.name: (d.operator, d.index) for d in layer_data(m)} for io, m in results.items()
+    }
+    assert places["uint8"] == {n: (kind, i + 1) for n, (kind, i) in places["int8"].items()}
 
 
 def test_ranges_of_coral_yml_reach_the_scales(quantized: Quantize) -> None:

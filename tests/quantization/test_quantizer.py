@@ -12,6 +12,7 @@ from zoo_support import Zoo, zoo  # noqa: F401 - fixtures too
 from coral_action.errors import QuantizationError
 from coral_action.inference import Runner
 from coral_action.quantization.calibrators import CALIBRATORS, Options
+from coral_action.quantization.io_types import to_uint8
 from coral_action.quantization.observation import observe
 from coral_action.quantization.quantizer import annotate, quantize
 from coral_action.quantization.ranges import known, override
@@ -66,13 +67,17 @@ def test_convolutions_are_per_channel_and_dense_layers_per_tensor(annotated: byt
 
 
 def test_uint8_adds_two_quantize(annotated: bytes) -> None:
-    int8, uint8 = read_model(quantize(annotated)), read_model(quantize(annotated, io="uint8"))
+    content = quantize(annotated)
+    int8, uint8 = read_model(content), read_model(to_uint8(content))
     assert [op.name for op in uint8.operators] == [
         "QUANTIZE",
         *(op.name for op in int8.operators),
         "QUANTIZE",
     ]
     assert {uint8.tensors[i].type for i in (*uint8.inputs, *uint8.outputs)} == {"UINT8"}
+    for ends in ("inputs", "outputs"):
+        before, after = ([m.tensors[i].name for i in getattr(m, ends)] for m in (int8, uint8))
+        assert before == after
 
 
 def test_known_ranges(zoo: Zoo) -> None:
@@ -104,7 +109,7 @@ def test_unknown_name_in_ranges_lists_names_like_it(zoo: Zoo) -> None:
 def test_uint8_model_gives_the_int8_results_plus_128(annotated: bytes, zoo: Zoo) -> None:
     stored = {}
     for io in ("int8", "uint8"):
-        content = quantize(annotated, io=io)
+        content = quantize(annotated) if io == "int8" else to_uint8(quantize(annotated))
         model = read_model(content)
         runner = Runner(content, model.input_names(), model.output_names(), kernels="builtin")
         assert list(model.input_names()) == ["x"]

@@ -98,6 +98,7 @@ def quantized(zoo: Zoo, tmp_path: Path) -> Quantize:
         data: Path | None = None,
         float_outputs: Path | None = None,
         calibration: dict[str, object] | None = None,
+        zoo: Zoo = zoo,
         **keys: object,
     ) -> Int8Model:
         source = data or zoo.folder / f"{name}.npy"
