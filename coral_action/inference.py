@@ -73,7 +73,7 @@ class Runner:
         self._outputs = {name: details[index] for name, index in outputs.items()}
 
     def run(self, sample: dict[str, Array]) -> dict[str, Array]:
-        """Real-valued outputs, each with a batch dimension of 1, for one sample."""
+        """Real-valued outputs for one sample, in the shapes that the model has."""
         for name, detail in self._inputs.items():
             self._interpreter.set_tensor(detail["index"], _quantize(sample[name], detail))
         self._interpreter.invoke()

@@ -173,7 +173,7 @@ def _quantize(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _save_outputs(path: Path, observed: Observed) -> None:
-    """Float outputs by name, (N, ...), and the samples' names under `names`."""
+    """Float outputs by name, (N, *shape), and the samples' names under `names`."""
     outputs = {f"output:{name}": value for name, value in observed.outputs.items()}
     with path.open("wb") as file:
         np.savez(file, names=np.asarray(observed.names, dtype=np.str_), **outputs)  # type: ignore[arg-type]

@@ -34,7 +34,7 @@ class Int8Model:
     why: str = ""  # why auto chose it, in one sentence
     layer_errors: tuple[LayerError, ...] = ()  # the worst ten, the worst first
     rewrites: tuple[str, ...] = ()  # what was written in an older form, one line each
-    float_outputs: Path | None = None  # .npz: `names` (N,), `output:<name>` (N, ...)
+    float_outputs: Path | None = None  # .npz: `names` (N,), `output:<name>` (N, *shape)
     statistics: SampleStatistics | None = None  # of the calibration samples, as the model was fed
     sheet: str | None = None  # a picture of some calibration samples, a data URI
     workers: int = field(default=1, compare=False)

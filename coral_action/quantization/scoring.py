@@ -53,7 +53,7 @@ def score(
     Args:
         content: the int8 .tflite.
         samples: what to run.
-        expected: float outputs by name, (N, ...).
+        expected: float outputs by name, a row for each of N samples: (N, *shape of the output).
         positions: where each of `samples` is in `expected`.
     """
     model = read_model(content)
@@ -63,7 +63,7 @@ def score(
     names = _paired(list(expected), list(model.output_names()))
     for sample, position in zip(samples, positions, strict=True):
         outputs = runner.run(sample.inputs)
-        pairs = [(expected[name][position], outputs[own][0]) for name, own in names.items()]
+        pairs = [(expected[name][position], outputs[own]) for name, own in names.items()]
         ratios.append(float(np.mean([_bounded(sqnr(real, ours)) for real, ours in pairs])))
         if _has_classes(expected):
             (name, own), *_ = names.items()

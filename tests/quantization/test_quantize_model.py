@@ -87,8 +87,43 @@ def test_float_outputs_are_written_for_evaluation(
         assert set(held["names"]) == set(samples)
         assert len(held["names"]) == 100
         chosen = [samples[str(name)] for name in held["names"]]
-        expected = np.stack([runner.run(sample.inputs)["output_0"][0] for sample in chosen])
+        expected = np.stack([runner.run(sample.inputs)["output_0"] for sample in chosen])
         np.testing.assert_allclose(held["output:output_0"], expected, atol=1e-6)
+
+
+def test_outputs_without_a_batch_dimension_are_kept_and_judged_whole(
+    quantized: Quantize, zoo: Zoo, tmp_path: Path
+) -> None:
+    """36 rows and a scalar: nothing but the first row of all would hide errors of the others."""
+    target = tmp_path / "outputs.npz"
+    result = quantized(
+        "without_batch",
+        float_outputs=target,
+        quantization={"bias_correction": False, "cross_layer_equalization": False},
+    )
+    model = read_model(zoo.path("without_batch"))
+    runner = Runner(zoo.path("without_batch"), model.input_names(), model.output_names())
+    ours = Runner(result.path, result.model.input_names(), result.model.output_names())
+    with np.load(target) as held:
+        names = [str(name) for name in held["names"]]
+        kept = {name: held[f"output:{name}"] for name in ("rows", "mean")}
+    samples = {sample.name: sample for sample in zoo.samples("without_batch")}
+    ratios = []
+    for place, name in enumerate(names):
+        real, rounded = (one.run(samples[name].inputs) for one in (runner, ours))
+        for output, value in real.items():
+            np.testing.assert_allclose(kept[output][place], value, atol=1e-5)
+        if place % 2 == 0:  # every second sample judges
+            ratios.append([sqnr_of(real[output], rounded[output]) for output in real])
+    assert kept["rows"].shape == (100, 36, 4)
+    (trial,) = [trial for trial in result.tried if trial.kept]
+    assert trial.sqnr == pytest.approx(np.mean(ratios), abs=0.05)
+
+
+def sqnr_of(real: np.ndarray, rounded: np.ndarray) -> float:
+    noise = np.sum(np.square(real - rounded, dtype=np.float64))
+    ratio = 10 * np.log10(np.sum(np.square(real, dtype=np.float64)) / noise) if noise else 60.0
+    return float(np.clip(ratio, -20, 60))
 
 
 def test_uint8(quantized: Quantize) -> None:

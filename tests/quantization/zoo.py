@@ -31,6 +31,7 @@ SHAPES = {
     "unread_split_v": (1, 6, 6, 8),
     "unread_unpack": (1, 6, 6, 8),
     "unpack_last": (1, 6, 4),
+    "without_batch": (1, 6, 6, 4),
     "log": (1, 6, 6, 4),
     "nan_weight": (1, 6, 6, 4),
     "with_padding": (1, 6, 6, 4),
@@ -107,6 +108,10 @@ def functions() -> dict[str, Callable[[Any], Any]]:
         first, second, third, fourth = tf.unstack(x, axis=-1)
         return first + second * third - fourth
 
+    def without_batch(x: Any) -> Any:
+        y = conv(x, 4)
+        return {"rows": tf.reshape(tf.nn.relu(y), [36, 4]), "mean": tf.reduce_mean(y)}
+
     def transpose_relu(x: Any) -> Any:
         kernel = weights(3, 3, 5, 4)
         y = tf.nn.conv2d_transpose(x, kernel, [1, 12, 12, 5], 2, "SAME")
@@ -132,6 +137,7 @@ def functions() -> dict[str, Callable[[Any], Any]]:
         "unread_split_v": unread_split_v,
         "unread_unpack": unread_unpack,
         "unpack_last": unpack_last,
+        "without_batch": without_batch,
         "with_padding": with_padding,
         "log": lambda x: tf.math.log(conv(x, 4)),
         "nan_weight": lambda x: conv(x, 4) * tf.constant([1.0, float("nan"), 1.0, 1.0]),
