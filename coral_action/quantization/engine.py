@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from coral_action.data import Sample, Samples, contact_sheet
+from coral_action.findings import Finding
 from coral_action.isolation import ProgressCallback
 from coral_action.quantization.bias_correction import correct_biases
 from coral_action.quantization.calibrators import CALIBRATORS, Options, Ranges
+from coral_action.quantization.dead import dead, revive
 from coral_action.quantization.equalization import equalize
 from coral_action.quantization.io_types import to_uint8
 from coral_action.quantization.layer_error import layer_errors
@@ -59,11 +61,16 @@ class _Engine:
     _probes: _Probes | None = None
     result: dict[str, Any] = field(default_factory=dict)
 
-    def quantize(self, ranges: Ranges, content: bytes | None = None) -> bytes:
-        content = content or self.content
+    def quantize(self, method: str, options: Options) -> bytes:
+        """The int8 model with a calibrator's ranges."""
+        return self._quantize(
+            self.content, self.observed, CALIBRATORS[method](self.observed, options)
+        )
+
+    def _quantize(self, content: bytes, observed: Observed, ranges: Ranges) -> bytes:
         model = read_model(content)
         fixed = override(model, known(model, ranges), self.overrides)
-        return quantize(annotate(content, fixed))
+        return quantize(annotate(content, revive(model, fixed, observed)))
 
     @property
     def samples(self) -> Samples:
@@ -88,7 +95,9 @@ class _Engine:
         """The calibrator that auto keeps."""
         count = len(self.probes.judging)
         best, trials = choose(
-            self.observed, self.options, lambda ranges: self.measure(self.quantize(ranges))
+            self.observed,
+            self.options,
+            lambda ranges: self.measure(self._quantize(self.content, self.observed, ranges)),
         )
         self.result["tried"] = [trial.to_json() for trial in trials]
         self.result["why"] = explain(trials, count)
@@ -105,7 +114,7 @@ class _Engine:
         scores = []
         for content in (self.content, equalized):
             seen = self._observe(content, probes, bins)
-            int8 = self.quantize(CALIBRATORS[method](seen, options), content)
+            int8 = self._quantize(content, seen, CALIBRATORS[method](seen, options))
             scores.append(self.measure(int8))
         gain = scores[1].sqnr - scores[0].sqnr
         kept = beats(scores[1], scores[0], _EQUALIZATION_MARGIN_DB)
@@ -125,6 +134,10 @@ class _Engine:
         kept = always or beats(after, before, _BIAS_MARGIN_DB)
         self.result["bias_correction"] = {"gain_db": after.sqnr - before.sqnr, "kept": kept}
         return corrected if kept else int8
+
+    def findings(self) -> list[Finding]:
+        """What is odd about the ranges."""
+        return dead(read_model(self.content), self.observed)
 
     def _observe(self, content: bytes, samples: Sequence[Sample] | Samples, bins: int) -> Observed:
         return observe(content, samples, total=len(samples), bins=bins)
@@ -157,13 +170,14 @@ def _quantize(request: dict[str, Any]) -> dict[str, Any]:
         method, options = engine.choose()
     if steps["cross_layer_equalization"] is None:
         engine.equalize(method, options, request["calibration"]["bins"])
-    int8 = engine.quantize(CALIBRATORS[method](engine.observed, options))
+    int8 = engine.quantize(method, options)
     if steps["bias_correction"] is not False:
         int8 = engine.correct(int8, always=steps["bias_correction"] is True)
     if steps["layer_errors"] is not False:
         probes = engine.probes.samples
         errors = layer_errors(int8, engine.content, probes, histograms=_WORST_LAYERS)
         engine.result["layer_errors"] = [error.to_json() for error in errors[:_WORST_LAYERS]]
+    engine.result["findings"] = [asdict(finding) for finding in engine.findings()]
     # Last of all: what is measured before goes by the names of the float model's tensors.
     int8 = to_uint8(int8) if request["io"] == "uint8" else int8
     Path(request["output"]).write_bytes(int8)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from coral_action.data import SampleStatistics
-from coral_action.findings import Finding, Severity
+from coral_action.findings import Finding
 from coral_action.quantization.layer_error import LayerError
 from coral_action.quantization.selection import Trial
 from coral_action.tflite import TfliteModel, read_model
@@ -54,11 +54,10 @@ class Int8Model:
         Raises:
             ModelError: if the file is no model.
         """
-        findings = [{**f, "severity": Severity(f["severity"])} for f in data["findings"]]
         statistics = data["statistics"]
         made = {
             **data,
-            "findings": tuple(Finding(**finding) for finding in findings),
+            "findings": tuple(map(Finding.from_json, data["findings"])),
             "tried": tuple(Trial(**trial) for trial in data["tried"]),
             "layer_errors": tuple(map(LayerError.from_json, data["layer_errors"])),
             "rewrites": tuple(data["rewrites"]),

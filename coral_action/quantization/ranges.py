@@ -31,13 +31,16 @@ def known(model: TfliteModel, ranges: Ranges) -> Ranges:
                 continue
             if operator.name in _FIXED:
                 result[index] = _FIXED[operator.name]
-            elif (bounds := _BOUNDS.get(_activation(operator))) is not None:
-                low, high = result[index]
-                result[index] = (
-                    min(max(low, bounds[0]), bounds[1]),
-                    max(min(high, bounds[1]), bounds[0]),
-                )
+            else:
+                (low, high), (least, most) = result[index], bounds(operator)
+                result[index] = (min(max(low, least), most), max(min(high, most), least))
     return result
+
+
+def bounds(operator: Operator) -> tuple[float, float]:
+    """What the outputs of an operator can't leave; infinite where there is no such bound."""
+    unbounded = (-float("inf"), float("inf"))
+    return _FIXED.get(operator.name) or _BOUNDS.get(_activation(operator), unbounded)
 
 
 def _activation(operator: Operator) -> str:

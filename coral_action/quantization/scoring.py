@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coral_action.data import Sample
-from coral_action.inference import Runner
+from coral_action.inference import fastest
 from coral_action.tflite import read_model
 
 Array = npt.NDArray[Any]
@@ -57,7 +57,7 @@ def score(
         positions: where each of `samples` is in `expected`.
     """
     model = read_model(content)
-    runner = Runner(content, model.input_names(), model.output_names())
+    runner, _ = fastest(content, model.input_names(), model.output_names())
     ratios: list[float] = []
     agreeing: list[bool] = []
     names = _paired(list(expected), list(model.output_names()))

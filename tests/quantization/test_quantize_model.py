@@ -126,6 +126,33 @@ def sqnr_of(real: np.ndarray, rounded: np.ndarray) -> float:
     return float(np.clip(ratio, -20, 60))
 
 
+@pytest.mark.parametrize("method", ["min_max", "percentile", "auto"])
+def test_a_dead_layer_is_named_and_int8_is_right_all_the_same(
+    quantized: Quantize, zoo: Zoo, method: str
+) -> None:
+    """What follows has biases from 0 to 4; in steps of a tensor of +-1e-6, int32 ends at 0.1."""
+    result = quantized("dead_relu", calibration={"method": method})
+    assert [finding.id for finding in result.findings] == ["CQ221"]
+    assert "in all 100 calibration samples" in result.findings[0].message
+    for kernels in ("xnnpack", "builtin"):
+        names = result.model.input_names(), result.model.output_names()
+        runner = Runner(result.path, *names, kernels=kernels)
+        outputs = runner.run(zoo.samples("dead_relu", 1)[0].inputs)["output_0"]
+        np.testing.assert_allclose(outputs, [[0, 1, 2, 3, 4]], atol=4 / 255)
+
+
+def test_an_input_that_is_always_zero_is_named(
+    quantized: Quantize, zoo: Zoo, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "zeros.npy", np.zeros((4, 12, 12, 3), np.float32))
+    result = quantized("chain", data=tmp_path / "zeros.npy", calibration={"method": "min_max"})
+    assert [finding.message for finding in result.findings] == [
+        "input x is zero in all 4 calibration samples"
+    ]
+    (place,) = result.model.inputs
+    assert result.model.tensors[place].scales == pytest.approx((2 / 255,))
+
+
 def test_uint8(quantized: Quantize) -> None:
     result = quantized("chain", calibration={"method": "min_max"}, quantization={"io": "uint8"})
     assert result.io == "uint8"

@@ -10,12 +10,14 @@ import pytest
 from zoo_support import Zoo, zoo  # noqa: F401 - fixtures too
 
 from coral_action.errors import QuantizationError
-from coral_action.inference import Runner
+from coral_action.inference import Runner, fastest
 from coral_action.quantization.calibrators import CALIBRATORS, Options
+from coral_action.quantization.graph import Graph
 from coral_action.quantization.io_types import to_uint8
 from coral_action.quantization.observation import observe
 from coral_action.quantization.quantizer import annotate, quantize
 from coral_action.quantization.ranges import known, override
+from coral_action.quantization.scoring import score
 from coral_action.tflite import read_model
 
 
@@ -78,6 +80,23 @@ def test_uint8_adds_two_quantize(annotated: bytes) -> None:
     for ends in ("inputs", "outputs"):
         before, after = ([m.tensors[i].name for i in getattr(m, ends)] for m in (int8, uint8))
         assert before == after
+
+
+def test_a_model_that_xnnpack_refuses_is_measured_with_other_kernels(
+    annotated: bytes, zoo: Zoo
+) -> None:
+    graph = Graph(quantize(annotated))
+    graph.tensors[int(graph.operators[0].outputs[0])].quantization.scale = [1e-7]
+    content = graph.pack()
+    model = read_model(content)
+    names = model.input_names(), model.output_names()
+    with pytest.raises(RuntimeError, match="XNNPACK"):
+        Runner(content, *names)
+    samples = zoo.samples("chain", 4)
+    runner, kernels = fastest(content, *names)
+    assert kernels == "builtin"
+    expected = {"output_0": np.stack([runner.run(s.inputs)["output_0"] for s in samples])}
+    assert score(content, samples, expected, range(4)).sqnr == 60  # equal, as far as is counted
 
 
 def test_known_ranges(zoo: Zoo) -> None:

@@ -32,6 +32,7 @@ SHAPES = {
     "unread_unpack": (1, 6, 6, 8),
     "unpack_last": (1, 6, 4),
     "without_batch": (1, 6, 6, 4),
+    "dead_relu": (1, 6, 6, 4),
     "log": (1, 6, 6, 4),
     "nan_weight": (1, 6, 6, 4),
     "with_padding": (1, 6, 6, 4),
@@ -112,6 +113,10 @@ def functions() -> dict[str, Callable[[Any], Any]]:
         y = conv(x, 4)
         return {"rows": tf.reshape(tf.nn.relu(y), [36, 4]), "mean": tf.reduce_mean(y)}
 
+    def dead_relu(x: Any) -> Any:
+        y = tf.nn.relu(conv(x, 8) - 1000.0)
+        return tf.matmul(tf.reshape(y, [1, 288]), weights(288, 5)) + tf.range(5.0)
+
     def transpose_relu(x: Any) -> Any:
         kernel = weights(3, 3, 5, 4)
         y = tf.nn.conv2d_transpose(x, kernel, [1, 12, 12, 5], 2, "SAME")
@@ -138,6 +143,7 @@ def functions() -> dict[str, Callable[[Any], Any]]:
         "unread_unpack": unread_unpack,
         "unpack_last": unpack_last,
         "without_batch": without_batch,
+        "dead_relu": dead_relu,
         "with_padding": with_padding,
         "log": lambda x: tf.math.log(conv(x, 4)),
         "nan_weight": lambda x: conv(x, 4) * tf.constant([1.0, float("nan"), 1.0, 1.0]),

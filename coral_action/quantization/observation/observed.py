@@ -44,6 +44,11 @@ class Observed:
         """How many samples were seen."""
         return len(self.names)
 
+    def extremes(self) -> list[tuple[float, float]]:
+        """The smallest and the largest value of each tensor over all samples."""
+        low, high = self.low.min(axis=0).tolist(), self.high.max(axis=0).tolist()
+        return list(zip(low, high, strict=True))
+
     def save(self, path: Path) -> None:
         """Write an .npz that `load` reads."""
         arrays: dict[str, npt.NDArray[Any]] = {
