@@ -13,6 +13,7 @@ import numpy as np
 from coral_action.data import Sample, Samples, contact_sheet
 from coral_action.findings import Finding
 from coral_action.isolation import ProgressCallback
+from coral_action.quantization.asked import not_as_asked
 from coral_action.quantization.bias_correction import correct_biases
 from coral_action.quantization.calibrators import CALIBRATORS, Options, Ranges
 from coral_action.quantization.dead import dead, revive
@@ -135,9 +136,12 @@ class _Engine:
         self.result["bias_correction"] = {"gain_db": after.sqnr - before.sqnr, "kept": kept}
         return corrected if kept else int8
 
-    def findings(self) -> list[Finding]:
+    def findings(self, int8: bytes) -> list[Finding]:
         """What is odd about the ranges."""
-        return dead(read_model(self.content), self.observed)
+        model = read_model(self.content)
+        tensors = self.observed.tensors
+        asked = not_as_asked(model, read_model(int8), tensors, self.overrides)
+        return [*dead(model, self.observed), *asked]
 
     def _observe(self, content: bytes, samples: Sequence[Sample] | Samples, bins: int) -> Observed:
         return observe(content, samples, total=len(samples), bins=bins)
@@ -177,7 +181,7 @@ def _quantize(request: dict[str, Any]) -> dict[str, Any]:
         probes = engine.probes.samples
         errors = layer_errors(int8, engine.content, probes, histograms=_WORST_LAYERS)
         engine.result["layer_errors"] = [error.to_json() for error in errors[:_WORST_LAYERS]]
-    engine.result["findings"] = [asdict(finding) for finding in engine.findings()]
+    engine.result["findings"] = [asdict(finding) for finding in engine.findings(int8)]
     # Last of all: what is measured before goes by the names of the float model's tensors.
     int8 = to_uint8(int8) if request["io"] == "uint8" else int8
     Path(request["output"]).write_bytes(int8)

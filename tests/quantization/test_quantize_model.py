@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 
@@ -193,6 +194,31 @@ def test_ranges_of_coral_yml_reach_the_scales(quantized: Quantize) -> None:
     result = quantized("chain", calibration={"method": "min_max"}, ranges={"x": [-2.55, 2.55]})
     (place,) = result.model.inputs
     assert result.model.tensors[place].scales == pytest.approx((5.1 / 255,))
+
+
+def test_a_range_without_zero_is_widened_to_it(quantized: Quantize) -> None:
+    result = quantized("chain", calibration={"method": "min_max"}, ranges={"x": [1, 6]})
+    (place,) = result.model.inputs
+    assert result.model.tensors[place].scales == pytest.approx((6 / 255,))
+    assert result.findings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "why"),
+    [
+        ("chain", "output_0", r"has \[0, 0.9961\]: the int8 kernel of SOFTMAX fixes it"),
+        ("without_batch", "rows", "it shares its scale with .* on the other side of RESHAPE"),
+    ],
+)
+def test_a_range_that_cannot_be_had_is_named(
+    quantized: Quantize, name: str, key: str, why: str
+) -> None:
+    (finding,) = quantized(
+        name, calibration={"method": "min_max"}, ranges={key: [0, 0.25]}
+    ).findings
+    assert finding.id == "CQ222"
+    assert finding.message.startswith(f"ranges asks for {key} [0, 0.25], but tensor ")
+    assert re.search(why, finding.message)
 
 
 def test_unknown_tensor_in_ranges_is_an_error(quantized: Quantize) -> None:

@@ -118,6 +118,17 @@ def test_overrides_by_name_and_glob(zoo: Zoo) -> None:
     assert changed[model.operators[0].outputs[0]] == (-2, 2)
 
 
+def test_a_glob_fits_each_of_the_names_that_the_converter_joined(zoo: Zoo) -> None:
+    graph = Graph(zoo.content("chain"))
+    fused = int(graph.operators[0].outputs[0])
+    graph.tensors[fused].name = b"m/Conv1_relu/Relu6;m/bn/FusedBatchNorm;m/Conv1/convolution"
+    model = read_model(graph.pack())
+    ranges = {op.outputs[0]: (0.0, 1.0) for op in model.operators}
+    for key in ("*/Relu6", "m/Conv1/convolution", "m/Conv1_relu/Relu6;*"):
+        changed = override(model, ranges, {key: [0, 6]})
+        assert [i for i in ranges if changed[i] != ranges[i]] == [fused]
+
+
 def test_unknown_name_in_ranges_lists_names_like_it(zoo: Zoo) -> None:
     model = read_model(zoo.content("chain"))
     with pytest.raises(QuantizationError, match="no tensor of the float model is named") as caught:
