@@ -17,6 +17,7 @@ from coral_action.inference import Runner
 from coral_action.isolation import Limits
 from coral_action.quantization.crew import Crew
 from coral_action.quantization.graph import Graph
+from coral_action.quantization.names import distinct_names
 from coral_action.quantization.scoring import score
 from coral_action.report.build import layer_data
 from coral_action.tflite import read_model
@@ -188,6 +189,49 @@ def test_uint8_changes_the_type_and_nothing_else(
         io: {d.name: (d.operator, d.index) for d in layer_data(m)} for io, m in results.items()
     }
     assert places["uint8"] == {n: (kind, i + 1) for n, (kind, i) in places["int8"].items()}
+
+
+@pytest.mark.parametrize("name", [b"", b"same"])
+@pytest.mark.parametrize("signed", [True, False])
+def test_names_do_not_matter(
+    quantized: Quantize, zoo: Zoo, tmp_path: Path, name: bytes, signed: bool
+) -> None:
+    """All tensors have one name, or none: the same model as from distinct names."""
+    given = "x" if signed else name.decode()
+    data = tmp_path / "data.npz"
+    np.savez(data, x=np.load(zoo.folder / "residual.npy"))
+    expected = quantized("residual", data=data).path.read_bytes()
+    np.savez(data, **{given or "x": np.load(zoo.folder / "residual.npy")})
+    graph, whole = Graph(zoo.content("residual")), zoo
+    for tensor in graph.tensors:
+        tensor.name = name
+    if not signed:
+        graph.model.signatureDefs = None
+    zoo = Zoo(tmp_path / "unnamed")
+    zoo.folder.mkdir()
+    zoo.path("residual").write_bytes(graph.pack())
+    made = quantized("residual", zoo=zoo, data=data)
+    assert list(made.model.input_names()) == [given]
+    assert len({tensor.name for tensor in made.model.tensors}) == len(made.model.tensors)
+    samples = whole.samples("residual", 4)
+    outputs = []
+    for content in (expected, made.path.read_bytes()):
+        model = read_model(content)
+        runner = Runner(content, model.input_names(), model.output_names())
+        (place,) = model.input_names()
+        outputs.append(
+            [next(iter(runner.run({place: s.inputs["x"]}).values())).tolist() for s in samples]
+        )
+    assert outputs[0] == outputs[1]
+
+
+def test_two_inputs_without_a_name_are_an_error(zoo: Zoo) -> None:
+    graph = Graph(zoo.content("residual"))
+    graph.inputs = [*graph.inputs, graph.add_tensor("", (1, 2))]
+    graph.tensors[graph.inputs[0]].name = b""
+    graph.model.signatureDefs = None
+    with pytest.raises(QuantizationError, match="2 inputs of the model have 1 names between them"):
+        distinct_names(graph.pack())
 
 
 def test_ranges_of_coral_yml_reach_the_scales(quantized: Quantize) -> None:

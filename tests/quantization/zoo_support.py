@@ -105,7 +105,9 @@ def quantized(zoo: Zoo, tmp_path: Path) -> Quantize:
         config = ModelConfig(
             name=name,
             source=str(zoo.path(name)),
-            calibration=CalibrationConfig(npy=str(source), **(calibration or {})),
+            calibration=CalibrationConfig(
+                **{source.suffix[1:]: str(source)}, **(calibration or {})
+            ),
             **keys,
         )
         with start_crew(config, workers=workers) as crew:
