@@ -139,9 +139,11 @@ class _Engine:
     def findings(self, int8: bytes) -> list[Finding]:
         """What is odd about the ranges."""
         model = read_model(self.content)
-        tensors = self.observed.tensors
-        asked = not_as_asked(model, read_model(int8), tensors, self.overrides)
-        return [*dead(model, self.observed), *asked]
+        found = dead(model, self.observed)
+        if self.overrides:
+            tensors = self.observed.tensors
+            found += not_as_asked(model, read_model(int8), tensors, self.overrides)
+        return found
 
     def _observe(self, content: bytes, samples: Sequence[Sample] | Samples, bins: int) -> Observed:
         return observe(content, samples, total=len(samples), bins=bins)
