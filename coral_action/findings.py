@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 # Of the major version, which GitHub shows without anything having been published elsewhere.
 DOCUMENTATION = "https://github.com/org/coral-quantize/blob/v1/docs/"
@@ -34,6 +35,11 @@ class Finding:
     operator: str | None = None
     tensor: str | None = None
     sample: str | None = None
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Finding:
+        """The inverse of `dataclasses.asdict`."""
+        return cls(**{**data, "severity": Severity(data["severity"])})
 
     @property
     def documentation(self) -> str:

@@ -73,7 +73,7 @@ class Runner:
         self._outputs = {name: details[index] for name, index in outputs.items()}
 
     def run(self, sample: dict[str, Array]) -> dict[str, Array]:
-        """Real-valued outputs, each with a batch dimension of 1, for one sample."""
+        """Real-valued outputs for one sample, in the shapes that the model has."""
         for name, detail in self._inputs.items():
             self._interpreter.set_tensor(detail["index"], _quantize(sample[name], detail))
         self._interpreter.invoke()
@@ -90,6 +90,21 @@ class Runner:
     def view(self, index: int) -> Any:
         """A function that returns any tensor's memory, not a copy; drop its result before `run`."""
         return self._interpreter.tensor(index)
+
+
+def fastest(
+    model: Path | bytes, inputs: dict[str, int], outputs: dict[str, int]
+) -> tuple[Runner, Kernels]:
+    """A model with XNNPACK's kernels, and their name; with litert's own where XNNPACK refuses it.
+
+    It does where scales lie too far apart for its fixed-point arithmetic.
+    """
+    try:
+        return Runner(model, inputs, outputs), "xnnpack"
+    except RuntimeError as error:
+        if "XNNPACK" not in str(error):
+            raise
+    return Runner(model, inputs, outputs, kernels="builtin"), "builtin"
 
 
 def quantize_input(value: Array, tensor: Tensor) -> Array:

@@ -8,6 +8,9 @@ from pydantic import AfterValidator, Field
 
 from coral_action.config.section import Section
 
+# No activation comes near. float32, in which scales are stored, ends at 3.4e38.
+_LARGEST = 1e20
+
 
 def _range(value: list[float]) -> list[float]:
     low, high = value
@@ -16,7 +19,8 @@ def _range(value: list[float]) -> list[float]:
     return value
 
 
-Range = Annotated[list[float], Field(min_length=2, max_length=2), AfterValidator(_range)]
+_End = Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)]
+Range = Annotated[list[_End], Field(min_length=2, max_length=2), AfterValidator(_range)]
 Ranges = dict[str, Range]
 
 

@@ -17,7 +17,8 @@ _NAMES = "names.json"
 class StoredOutputs:
     """Outputs by sample, from a folder that `OutputWriter` wrote, or an .npz.
 
-    An .npz holds `names` and, for each output, an array `output:NAME` of shape (samples, ...).
+    An .npz holds `names` and, for each output, an array `output:NAME` of shape (samples, *shape),
+    with the batch dimension of 1 where the output has one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,13 +40,11 @@ class StoredOutputs:
         self._places = {n: i for i, n in enumerate(names)} if len(set(names)) == len(names) else {}
 
     def get(self, name: str) -> Outputs | None:
-        """The outputs of a sample with a batch dimension of 1; None if there are none."""
+        """The outputs of a sample, in the shapes that the model has; None if there are none."""
         place = self._places.get(name)
         if place is None:
             return None
-        return {
-            output: np.asarray(array[place])[np.newaxis] for output, array in self._arrays.items()
-        }
+        return {output: np.asarray(array[place]) for output, array in self._arrays.items()}
 
 
 class OutputWriter:
@@ -56,14 +55,14 @@ class OutputWriter:
 
         Args:
             folder: must exist.
-            shapes: shape of each output, with the batch dimension of 1.
+            shapes: shape of each output, with the batch dimension of 1 where there is one.
             samples: how many there will be at most.
         """
         self._folder = folder
         self._names: list[str] = []
         self._arrays: dict[str, AnyArray] = {
             name: np.lib.format.open_memmap(
-                folder / f"{i}.npy", mode="w+", dtype=np.float32, shape=(samples, *shape[1:])
+                folder / f"{i}.npy", mode="w+", dtype=np.float32, shape=(samples, *shape)
             )
             for i, (name, shape) in enumerate(shapes.items())
         }
@@ -71,7 +70,7 @@ class OutputWriter:
     def add(self, name: str, outputs: Mapping[str, Array]) -> None:
         """One more sample."""
         for output, array in self._arrays.items():
-            array[len(self._names)] = outputs[output][0]
+            array[len(self._names)] = outputs[output]
         self._names.append(name)
 
     def close(self) -> None:

@@ -147,7 +147,7 @@ def quantize_model(
         bias_correction_gain=correction.get("gain_db"),
         equalization=prepared.equalized or bool(equalization.get("kept", False)),
         equalization_gain=equalization.get("gain_db"),
-        findings=prepared.findings,
+        findings=(*prepared.findings, *map(Finding.from_json, reply["findings"])),
         seconds={
             "calibration": calibrated - started,
             "quantization": time.monotonic() - calibrated,

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from coral_action.data import Sample, Samples, contact_sheet
+from coral_action.findings import Finding
 from coral_action.isolation import ProgressCallback
+from coral_action.quantization.asked import not_as_asked
 from coral_action.quantization.bias_correction import correct_biases
 from coral_action.quantization.calibrators import CALIBRATORS, Options, Ranges
+from coral_action.quantization.dead import dead, revive
 from coral_action.quantization.equalization import equalize
+from coral_action.quantization.io_types import to_uint8
 from coral_action.quantization.layer_error import layer_errors
 from coral_action.quantization.observation import Observed, merge, observe, open_calibration
 from coral_action.quantization.quantizer import annotate, quantize
@@ -54,16 +58,20 @@ class _Engine:
     observed: Observed
     options: Options
     overrides: dict[str, Sequence[float]]
-    io: str
     request: dict[str, Any]
     _probes: _Probes | None = None
     result: dict[str, Any] = field(default_factory=dict)
 
-    def quantize(self, ranges: Ranges, content: bytes | None = None) -> bytes:
-        content = content or self.content
+    def quantize(self, method: str, options: Options) -> bytes:
+        """The int8 model with a calibrator's ranges."""
+        return self._quantize(
+            self.content, self.observed, CALIBRATORS[method](self.observed, options)
+        )
+
+    def _quantize(self, content: bytes, observed: Observed, ranges: Ranges) -> bytes:
         model = read_model(content)
         fixed = override(model, known(model, ranges), self.overrides)
-        return quantize(annotate(content, fixed), io=self.io)
+        return quantize(annotate(content, revive(model, fixed, observed)))
 
     @property
     def samples(self) -> Samples:
@@ -88,7 +96,9 @@ class _Engine:
         """The calibrator that auto keeps."""
         count = len(self.probes.judging)
         best, trials = choose(
-            self.observed, self.options, lambda ranges: self.measure(self.quantize(ranges))
+            self.observed,
+            self.options,
+            lambda ranges: self.measure(self._quantize(self.content, self.observed, ranges)),
         )
         self.result["tried"] = [trial.to_json() for trial in trials]
         self.result["why"] = explain(trials, count)
@@ -105,7 +115,7 @@ class _Engine:
         scores = []
         for content in (self.content, equalized):
             seen = self._observe(content, probes, bins)
-            int8 = self.quantize(CALIBRATORS[method](seen, options), content)
+            int8 = self._quantize(content, seen, CALIBRATORS[method](seen, options))
             scores.append(self.measure(int8))
         gain = scores[1].sqnr - scores[0].sqnr
         kept = beats(scores[1], scores[0], _EQUALIZATION_MARGIN_DB)
@@ -125,6 +135,15 @@ class _Engine:
         kept = always or beats(after, before, _BIAS_MARGIN_DB)
         self.result["bias_correction"] = {"gain_db": after.sqnr - before.sqnr, "kept": kept}
         return corrected if kept else int8
+
+    def findings(self, int8: bytes) -> list[Finding]:
+        """What is odd about the ranges."""
+        model = read_model(self.content)
+        found = dead(model, self.observed)
+        if self.overrides:
+            tensors = self.observed.tensors
+            found += not_as_asked(model, read_model(int8), tensors, self.overrides)
+        return found
 
     def _observe(self, content: bytes, samples: Sequence[Sample] | Samples, bins: int) -> Observed:
         return observe(content, samples, total=len(samples), bins=bins)
@@ -148,7 +167,6 @@ def _quantize(request: dict[str, Any]) -> dict[str, Any]:
         observed,
         Options(**request["options"]),
         request["ranges"],
-        request["io"],
         request,
     )
     steps: dict[str, bool | None] = request["steps"]
@@ -158,13 +176,16 @@ def _quantize(request: dict[str, Any]) -> dict[str, Any]:
         method, options = engine.choose()
     if steps["cross_layer_equalization"] is None:
         engine.equalize(method, options, request["calibration"]["bins"])
-    int8 = engine.quantize(CALIBRATORS[method](engine.observed, options))
+    int8 = engine.quantize(method, options)
     if steps["bias_correction"] is not False:
         int8 = engine.correct(int8, always=steps["bias_correction"] is True)
     if steps["layer_errors"] is not False:
         probes = engine.probes.samples
         errors = layer_errors(int8, engine.content, probes, histograms=_WORST_LAYERS)
         engine.result["layer_errors"] = [error.to_json() for error in errors[:_WORST_LAYERS]]
+    engine.result["findings"] = [asdict(finding) for finding in engine.findings(int8)]
+    # Last of all: what is measured before goes by the names of the float model's tensors.
+    int8 = to_uint8(int8) if request["io"] == "uint8" else int8
     Path(request["output"]).write_bytes(int8)
     if request["float_outputs"] is not None:
         _save_outputs(Path(request["float_outputs"]), observed)
@@ -172,7 +193,7 @@ def _quantize(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _save_outputs(path: Path, observed: Observed) -> None:
-    """Float outputs by name, (N, ...), and the samples' names under `names`."""
+    """Float outputs by name, (N, *shape), and the samples' names under `names`."""
     outputs = {f"output:{name}": value for name, value in observed.outputs.items()}
     with path.open("wb") as file:
         np.savez(file, names=np.asarray(observed.names, dtype=np.str_), **outputs)  # type: ignore[arg-type]

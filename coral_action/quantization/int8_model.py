@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from coral_action.data import SampleStatistics
-from coral_action.findings import Finding, Severity
+from coral_action.findings import Finding
 from coral_action.quantization.layer_error import LayerError
 from coral_action.quantization.selection import Trial
 from coral_action.tflite import TfliteModel, read_model
@@ -34,7 +34,7 @@ class Int8Model:
     why: str = ""  # why auto chose it, in one sentence
     layer_errors: tuple[LayerError, ...] = ()  # the worst ten, the worst first
     rewrites: tuple[str, ...] = ()  # what was written in an older form, one line each
-    float_outputs: Path | None = None  # .npz: `names` (N,), `output:<name>` (N, ...)
+    float_outputs: Path | None = None  # .npz: `names` (N,), `output:<name>` (N, *shape)
     statistics: SampleStatistics | None = None  # of the calibration samples, as the model was fed
     sheet: str | None = None  # a picture of some calibration samples, a data URI
     workers: int = field(default=1, compare=False)
@@ -54,11 +54,10 @@ class Int8Model:
         Raises:
             ModelError: if the file is no model.
         """
-        findings = [{**f, "severity": Severity(f["severity"])} for f in data["findings"]]
         statistics = data["statistics"]
         made = {
             **data,
-            "findings": tuple(Finding(**finding) for finding in findings),
+            "findings": tuple(map(Finding.from_json, data["findings"])),
             "tried": tuple(Trial(**trial) for trial in data["tried"]),
             "layer_errors": tuple(map(LayerError.from_json, data["layer_errors"])),
             "rewrites": tuple(data["rewrites"]),

@@ -16,13 +16,19 @@ _OFFSET = 128
 
 
 def to_uint8(content: bytes) -> bytes:
-    """The int8 model with uint8 inputs and outputs, under their old names in its signature."""
+    """The int8 model with uint8 inputs and outputs, under the old names.
+
+    The inner int8 tensors are called `<name>_int8`: without a signature, the name of a tensor is
+    what an input or output is known by.
+    """
     graph = Graph(content)
-    graph.operators = [
-        *(_converted(graph, index, at_input=True) for index in _int8(graph, graph.inputs)),
-        *graph.operators,
-        *(_converted(graph, index, at_input=False) for index in _int8(graph, graph.outputs)),
+    # Of before: what is an input and an output at once changes its name with the first of them.
+    names = {index: graph.name(index) for index in (*graph.inputs, *graph.outputs)}
+    ends = [
+        [_converted(graph, index, names[index], at_input=at_input) for index in _int8(graph, held)]
+        for held, at_input in ((graph.inputs, True), (graph.outputs, False))
     ]
+    graph.operators = [*ends[0], *graph.operators, *ends[1]]
     return graph.pack()
 
 
@@ -31,9 +37,10 @@ def _int8(graph: Graph, indices: list[int]) -> list[int]:
     return [index for index in dict.fromkeys(indices) if graph.tensors[index].type == int8]
 
 
-def _converted(graph: Graph, tensor: int, *, at_input: bool) -> object:
+def _converted(graph: Graph, tensor: int, name: str, *, at_input: bool) -> object:
     """A uint8 twin of an input or output takes its place; returns the operator between the two."""
-    twin = graph.add_tensor(f"{graph.name(tensor)}_uint8", graph.shape(tensor), "UINT8")
+    twin = graph.add_tensor(name, graph.shape(tensor), "UINT8")
+    graph.tensors[tensor].name = f"{name}_int8".encode()
     old = graph.tensors[tensor].quantization
     new = schema().QuantizationParametersT()
     new.scale = list(old.scale)

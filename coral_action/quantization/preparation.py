@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from coral_action.findings import Finding
 from coral_action.quantization.equalization import equalize
+from coral_action.quantization.names import distinct_names
 from coral_action.quantization.rewrites import rewrite
 
 if TYPE_CHECKING:
@@ -29,8 +30,10 @@ def prepare(source: Path, config: ModelConfig, scratch: Path) -> Prepared:
 
     Raises:
         ModelError: if the file is no TFLite flatbuffer.
+        QuantizationError: if two of its inputs, or outputs, have the same name.
     """
-    content = original = source.read_bytes()
+    original = source.read_bytes()
+    content = distinct_names(original)
     lines: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     if config.quantization.rewrites:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from coral_action.converter_api import converter_api
 from coral_action.errors import QuantizationError
 from coral_action.quantization.calibrators import Ranges
-from coral_action.quantization.io_types import to_uint8
 from coral_action.tflite import pack, schema, unpack
 
 # tensorflow/compiler/mlir/lite/types.proto: QUANTIZED_INT8, which the quantizer takes as a number.
@@ -27,7 +26,7 @@ def annotate(content: bytes, ranges: Ranges) -> bytes:
     return pack(model)
 
 
-def quantize(content: bytes, *, io: str = "int8", light: bool = True) -> bytes:
+def quantize(content: bytes, *, light: bool = True) -> bytes:
     """Full-integer int8 from an annotated float flatbuffer.
 
     Convolutions are quantized per channel and fully-connected layers per tensor, as the Edge TPU
@@ -35,7 +34,6 @@ def quantize(content: bytes, *, io: str = "int8", light: bool = True) -> bytes:
 
     Args:
         content: the float flatbuffer, with a range on each activation.
-        io: type of inputs and outputs, "int8" or "uint8".
         light: import the quantizer without TensorFlow around it.
 
     Raises:
@@ -65,4 +63,4 @@ def quantize(content: bytes, *, io: str = "int8", light: bool = True) -> bytes:
             f"TensorFlow's quantizer refuses the model: {telling[0][:300]}",
             hint="run again with --debug to see all that it says",
         ) from error
-    return to_uint8(bytes(result)) if io == "uint8" else bytes(result)
+    return bytes(result)

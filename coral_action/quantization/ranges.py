@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from coral_action.errors import QuantizationError
@@ -31,13 +31,16 @@ def known(model: TfliteModel, ranges: Ranges) -> Ranges:
                 continue
             if operator.name in _FIXED:
                 result[index] = _FIXED[operator.name]
-            elif (bounds := _BOUNDS.get(_activation(operator))) is not None:
-                low, high = result[index]
-                result[index] = (
-                    min(max(low, bounds[0]), bounds[1]),
-                    max(min(high, bounds[1]), bounds[0]),
-                )
+            else:
+                (low, high), (least, most) = result[index], bounds(operator)
+                result[index] = (min(max(low, least), most), max(min(high, most), least))
     return result
+
+
+def bounds(operator: Operator) -> tuple[float, float]:
+    """What the outputs of an operator can't leave; infinite where there is no such bound."""
+    unbounded = (-float("inf"), float("inf"))
+    return _FIXED.get(operator.name) or _BOUNDS.get(_activation(operator), unbounded)
 
 
 def _activation(operator: Operator) -> str:
@@ -52,30 +55,44 @@ def _activation(operator: Operator) -> str:
 def override(model: TfliteModel, ranges: Ranges, wanted: Mapping[str, Sequence[float]]) -> Ranges:
     """The ranges with those of coral.yml in their place.
 
-    A name is a tensor's or an input's or output's, or a glob (`*`, `?`, `[...]`) of tensor names;
-    of several that fit, the last one in coral.yml wins.
-
     Raises:
         QuantizationError: if a name fits no tensor that has a range.
     """
-    named = {
-        index: {model.tensors[index].name}
-        | {n for n, i in {**model.input_names(), **model.output_names()}.items() if i == index}
-        for index in ranges
-    }
     result = dict(ranges)
-    for pattern, (low, high) in wanted.items():
-        hits = [i for i, names in named.items() if _fits(pattern, names)]
-        if not hits:
-            every = sorted({name for names in named.values() for name in names})
-            close = difflib.get_close_matches(pattern, every, 3, 0.4) or every[:3]
-            raise QuantizationError(
-                f"ranges: no tensor of the float model is named {pattern}",
-                hint=f"names like it: {', '.join(close)}",
-            )
-        result.update(dict.fromkeys(hits, (float(low), float(high))))
+    for index, key in matches(model, ranges, wanted).items():
+        low, high = wanted[key]
+        result[index] = (float(low), float(high))
     return result
 
 
-def _fits(pattern: str, names: set[str]) -> bool:
-    return pattern in names or any(fnmatch.fnmatchcase(name, pattern) for name in names)
+def matches(model: TfliteModel, tensors: Iterable[int], wanted: Iterable[str]) -> dict[int, str]:
+    """For each of the tensors that a key of `ranges` in coral.yml fits, that key.
+
+    A key is the name of a tensor, an input or an output, or a glob (`*`, `?`, `[...]`) of such
+    names. Of an operator that the converter fused from several (`.../Relu6;.../convolution`), each
+    of the joined names counts. Of several keys that fit, the last one in coral.yml wins.
+
+    Raises:
+        QuantizationError: if a key fits none of them.
+    """
+    named = {
+        index: {model.tensors[index].name, *model.tensors[index].name.split(";")}
+        | {n for n, i in {**model.input_names(), **model.output_names()}.items() if i == index}
+        for index in tensors
+    }
+    result: dict[int, str] = {}
+    for key in wanted:
+        hits = [index for index, names in named.items() if _fits(key, names)]
+        if not hits:
+            every = sorted({name for names in named.values() for name in names})
+            close = difflib.get_close_matches(key, every, 3, 0.4) or every[:3]
+            raise QuantizationError(
+                f"ranges: no tensor of the float model is named {key}",
+                hint=f"names like it: {', '.join(close)}",
+            )
+        result |= dict.fromkeys(hits, key)
+    return result
+
+
+def _fits(key: str, names: set[str]) -> bool:
+    return key in names or any(fnmatch.fnmatchcase(name, key) for name in names)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coral_action.data import Sample
-from coral_action.inference import Runner
+from coral_action.inference import fastest
 from coral_action.tflite import read_model
 
 Array = npt.NDArray[Any]
@@ -53,17 +53,17 @@ def score(
     Args:
         content: the int8 .tflite.
         samples: what to run.
-        expected: float outputs by name, (N, ...).
+        expected: float outputs by name, a row for each of N samples: (N, *shape of the output).
         positions: where each of `samples` is in `expected`.
     """
     model = read_model(content)
-    runner = Runner(content, model.input_names(), model.output_names())
+    runner, _ = fastest(content, model.input_names(), model.output_names())
     ratios: list[float] = []
     agreeing: list[bool] = []
     names = _paired(list(expected), list(model.output_names()))
     for sample, position in zip(samples, positions, strict=True):
         outputs = runner.run(sample.inputs)
-        pairs = [(expected[name][position], outputs[own][0]) for name, own in names.items()]
+        pairs = [(expected[name][position], outputs[own]) for name, own in names.items()]
         ratios.append(float(np.mean([_bounded(sqnr(real, ours)) for real, ours in pairs])))
         if _has_classes(expected):
             (name, own), *_ = names.items()

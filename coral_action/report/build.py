@@ -75,11 +75,15 @@ def quantization_data(int8: Int8Model) -> QuantizationData:
 
 def layer_data(int8: Int8Model) -> list[LayerData]:
     """The layers that lose most, the worst first."""
-    places = {
-        tensor: (operator.index, operator.name)
-        for operator in int8.model.operators
-        for tensor in (int8.model.tensors[index].name for index in operator.outputs)
-    }
+    places: dict[str, tuple[int, str]] = {}
+    tensors = int8.model.tensors
+    for operator in int8.model.operators:
+        place = (operator.index, operator.name)
+        outputs = [tensors[index] for index in operator.outputs]
+        # A uint8 output has the name that its layer's own int8 values had.
+        if operator.name == "QUANTIZE" and outputs[0].type == "UINT8":
+            place = places.get(tensors[operator.inputs[0]].name, place)
+        places.update(dict.fromkeys((tensor.name for tensor in outputs), place))
     layers = []
     for error in int8.layer_errors:
         index, name = places.get(error.tensor, (None, error.operator))

@@ -96,6 +96,13 @@ def test_accuracy_limit_needs_an_evaluation() -> None:
     assert "accuracy_drop needs an `evaluation`" in line
 
 
+@pytest.mark.parametrize("value", ["-1.0e+300", "-1.0e+38", "-.inf", ".nan"])
+def test_a_range_that_no_activation_has(value: str) -> None:
+    (line,) = problems(GOOD + f"    ranges:\n      x: [{value}, 1]\n")
+    assert line.startswith("coral.yml:7:")
+    assert "models[0].ranges.x" in line
+
+
 def test_two_models_of_one_name() -> None:
     second = GOOD.split("models:\n")[1].replace("digits", "Digits")
     (line,) = problems(GOOD + second)

@@ -246,8 +246,8 @@ def test_known_float_outputs_are_used(kws: Case, tmp_path: Path) -> None:
     few = tmp_path / "few.npz"
     data = _first(kws, 8)
     np.savez(few, **data)
-    wrong = np.zeros((1, 12), dtype=np.float32)
-    wrong[0, (data["y"][3] + 1) % 12] = 1
+    wrong = np.zeros((1, 1, 12), dtype=np.float32)
+    wrong[0, 0, (data["y"][3] + 1) % 12] = 1
     (name,) = (spec.name for spec in kws.model.outputs)
     np.savez(stored, names=np.array(["few.npz[3]"]), **{f"output:{name}": wrong})
     evaluation = f"{{npz: {few}, metrics: [top1]}}"

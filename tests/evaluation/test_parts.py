@@ -217,15 +217,20 @@ def test_thumbnails() -> None:
 
 
 def test_outputs_are_found_by_name(tmp_path: Path) -> None:
-    writer = OutputWriter(tmp_path, {"a": (1, 2), "b": (1, 2, 2)}, 5)  # two of five were readable
+    writer = OutputWriter(
+        tmp_path, {"a": (1, 2), "b": (2, 2), "c": ()}, 5
+    )  # two of five were readable
     for i in range(2):
-        writer.add(f"s{i}", {"a": np.full((1, 2), i), "b": np.full((1, 2, 2), i + 0.5)})
+        writer.add(
+            f"s{i}", {"a": np.full((1, 2), i), "b": np.full((2, 2), i + 0.5), "c": np.float32(i)}
+        )
     writer.close()
     stored = StoredOutputs(tmp_path)
     found = stored.get("s1")
     assert found is not None
     assert found["a"].tolist() == [[1, 1]]
-    assert found["b"].tolist() == [[[1.5, 1.5], [1.5, 1.5]]]
+    assert found["b"].tolist() == [[1.5, 1.5], [1.5, 1.5]]
+    assert found["c"].tolist() == 1
     assert stored.get("s4") is None
 
 

@@ -10,11 +10,14 @@ import pytest
 from zoo_support import Zoo, zoo  # noqa: F401 - fixtures too
 
 from coral_action.errors import QuantizationError
-from coral_action.inference import Runner
+from coral_action.inference import Runner, fastest
 from coral_action.quantization.calibrators import CALIBRATORS, Options
+from coral_action.quantization.graph import Graph
+from coral_action.quantization.io_types import to_uint8
 from coral_action.quantization.observation import observe
 from coral_action.quantization.quantizer import annotate, quantize
 from coral_action.quantization.ranges import known, override
+from coral_action.quantization.scoring import score
 from coral_action.tflite import read_model
 
 
@@ -66,13 +69,34 @@ def test_convolutions_are_per_channel_and_dense_layers_per_tensor(annotated: byt
 
 
 def test_uint8_adds_two_quantize(annotated: bytes) -> None:
-    int8, uint8 = read_model(quantize(annotated)), read_model(quantize(annotated, io="uint8"))
+    content = quantize(annotated)
+    int8, uint8 = read_model(content), read_model(to_uint8(content))
     assert [op.name for op in uint8.operators] == [
         "QUANTIZE",
         *(op.name for op in int8.operators),
         "QUANTIZE",
     ]
     assert {uint8.tensors[i].type for i in (*uint8.inputs, *uint8.outputs)} == {"UINT8"}
+    for ends in ("inputs", "outputs"):
+        before, after = ([m.tensors[i].name for i in getattr(m, ends)] for m in (int8, uint8))
+        assert before == after
+
+
+def test_a_model_that_xnnpack_refuses_is_measured_with_other_kernels(
+    annotated: bytes, zoo: Zoo
+) -> None:
+    graph = Graph(quantize(annotated))
+    graph.tensors[int(graph.operators[0].outputs[0])].quantization.scale = [1e-7]
+    content = graph.pack()
+    model = read_model(content)
+    names = model.input_names(), model.output_names()
+    with pytest.raises(RuntimeError, match="XNNPACK"):
+        Runner(content, *names)
+    samples = zoo.samples("chain", 4)
+    runner, kernels = fastest(content, *names)
+    assert kernels == "builtin"
+    expected = {"output_0": np.stack([runner.run(s.inputs)["output_0"] for s in samples])}
+    assert score(content, samples, expected, range(4)).sqnr == 60  # equal, as far as is counted
 
 
 def test_known_ranges(zoo: Zoo) -> None:
@@ -94,6 +118,17 @@ def test_overrides_by_name_and_glob(zoo: Zoo) -> None:
     assert changed[model.operators[0].outputs[0]] == (-2, 2)
 
 
+def test_a_glob_fits_each_of_the_names_that_the_converter_joined(zoo: Zoo) -> None:
+    graph = Graph(zoo.content("chain"))
+    fused = int(graph.operators[0].outputs[0])
+    graph.tensors[fused].name = b"m/Conv1_relu/Relu6;m/bn/FusedBatchNorm;m/Conv1/convolution"
+    model = read_model(graph.pack())
+    ranges = {op.outputs[0]: (0.0, 1.0) for op in model.operators}
+    for key in ("*/Relu6", "m/Conv1/convolution", "m/Conv1_relu/Relu6;*"):
+        changed = override(model, ranges, {key: [0, 6]})
+        assert [i for i in ranges if changed[i] != ranges[i]] == [fused]
+
+
 def test_unknown_name_in_ranges_lists_names_like_it(zoo: Zoo) -> None:
     model = read_model(zoo.content("chain"))
     with pytest.raises(QuantizationError, match="no tensor of the float model is named") as caught:
@@ -104,7 +139,7 @@ def test_unknown_name_in_ranges_lists_names_like_it(zoo: Zoo) -> None:
 def test_uint8_model_gives_the_int8_results_plus_128(annotated: bytes, zoo: Zoo) -> None:
     stored = {}
     for io in ("int8", "uint8"):
-        content = quantize(annotated, io=io)
+        content = quantize(annotated) if io == "int8" else to_uint8(quantize(annotated))
         model = read_model(content)
         runner = Runner(content, model.input_names(), model.output_names(), kernels="builtin")
         assert list(model.input_names()) == ["x"]

@@ -21,6 +21,9 @@ EXACT = {
     "bilinear_pixel": ["RESIZE_BILINEAR"],
     "square_neg": ["CONV_2D", "MUL", "MUL"],
     "unread_split": ["CONV_2D", "SLICE", "SLICE", "RELU", "SUB"],
+    "unread_split_v": ["CONV_2D", "SLICE", "SLICE", "RELU", "SUB"],
+    "unread_unpack": ["CONV_2D", "STRIDED_SLICE", "STRIDED_SLICE", "RELU", "SUB"],
+    "unpack_last": [*["STRIDED_SLICE"] * 4, "MUL", "ADD", "SUB"],
 }
 
 

@@ -75,6 +75,10 @@ def dequantize(graph: Graph) -> None:
     graph.model.signatureDefs = []
 
 
+def crossed_signature(graph: Graph) -> None:
+    graph.model.signatureDefs[0].inputs[0].tensorIndex = graph.outputs[0]
+
+
 @pytest.mark.parametrize(
     ("damage", "expected"),
     [
@@ -83,6 +87,7 @@ def dequantize(graph: Graph) -> None:
         (drop_scale, {"CQ205"}),
         (huge_scale, {"CQ210"}),
         (open_shape, {"CQ206"}),
+        (crossed_signature, {"CQ212"}),
         (second_subgraph, {"CQ207"}),
         (half_float, {"CQ201", "CQ208", "CQ209"}),
         (hybrid, {"CQ201", "CQ208"}),

@@ -28,6 +28,11 @@ SHAPES = {
     "bilinear_pixel": (1, 1, 1, 4),
     "square_neg": (1, 6, 6, 4),
     "unread_split": (1, 6, 6, 8),
+    "unread_split_v": (1, 6, 6, 8),
+    "unread_unpack": (1, 6, 6, 8),
+    "unpack_last": (1, 6, 4),
+    "without_batch": (1, 6, 6, 4),
+    "dead_relu": (1, 6, 6, 4),
     "log": (1, 6, 6, 4),
     "nan_weight": (1, 6, 6, 4),
     "with_padding": (1, 6, 6, 4),
@@ -36,7 +41,7 @@ SHAPES = {
 
 def samples(name: str) -> np.ndarray:
     """100 standard normal samples."""
-    generator = np.random.default_rng(sorted(SHAPES).index(name))
+    generator = np.random.default_rng(list(name.encode()))
     return generator.normal(size=(100, *SHAPES[name][1:])).astype(np.float32)
 
 
@@ -92,6 +97,26 @@ def functions() -> dict[str, Callable[[Any], Any]]:
         first, _, third, _ = tf.split(conv(x, 8), 4, axis=-1)
         return tf.nn.relu(third) - first
 
+    def unread_split_v(x: Any) -> Any:
+        _, second, third, _ = tf.split(conv(x, 8), [1, 4, 1, 2], axis=-1)
+        return tf.nn.relu(second) - third
+
+    def unread_unpack(x: Any) -> Any:
+        _, second, _, fourth, *_ = tf.unstack(conv(x, 8), axis=1)
+        return tf.nn.relu(fourth) - second
+
+    def unpack_last(x: Any) -> Any:
+        first, second, third, fourth = tf.unstack(x, axis=-1)
+        return first + second * third - fourth
+
+    def without_batch(x: Any) -> Any:
+        y = conv(x, 4)
+        return {"rows": tf.reshape(tf.nn.relu(y), [36, 4]), "mean": tf.reduce_mean(y)}
+
+    def dead_relu(x: Any) -> Any:
+        y = tf.nn.relu(conv(x, 8) - 1000.0)
+        return tf.matmul(tf.reshape(y, [1, 288]), weights(288, 5)) + tf.range(5.0)
+
     def transpose_relu(x: Any) -> Any:
         kernel = weights(3, 3, 5, 4)
         y = tf.nn.conv2d_transpose(x, kernel, [1, 12, 12, 5], 2, "SAME")
@@ -114,6 +139,11 @@ def functions() -> dict[str, Callable[[Any], Any]]:
         "bilinear_pixel": resized("bilinear", 5),
         "square_neg": lambda x: -tf.square(conv(x, 4)),
         "unread_split": unread_split,
+        "unread_split_v": unread_split_v,
+        "unread_unpack": unread_unpack,
+        "unpack_last": unpack_last,
+        "without_batch": without_batch,
+        "dead_relu": dead_relu,
         "with_padding": with_padding,
         "log": lambda x: tf.math.log(conv(x, 4)),
         "nan_weight": lambda x: conv(x, 4) * tf.constant([1.0, float("nan"), 1.0, 1.0]),

@@ -98,13 +98,16 @@ def quantized(zoo: Zoo, tmp_path: Path) -> Quantize:
         data: Path | None = None,
         float_outputs: Path | None = None,
         calibration: dict[str, object] | None = None,
+        zoo: Zoo = zoo,
         **keys: object,
     ) -> Int8Model:
         source = data or zoo.folder / f"{name}.npy"
         config = ModelConfig(
             name=name,
             source=str(zoo.path(name)),
-            calibration=CalibrationConfig(npy=str(source), **(calibration or {})),
+            calibration=CalibrationConfig(
+                **{source.suffix[1:]: str(source)}, **(calibration or {})
+            ),
             **keys,
         )
         with start_crew(config, workers=workers) as crew:

@@ -12,6 +12,4 @@ def min_max(observed: Observed, options: Options) -> Ranges:
     Nothing is clipped, and one outlier costs resolution everywhere. This is what TensorFlow's own
     converter does (Jacob et al., 2018, arXiv:1712.05877, section 3.1, without its moving average).
     """
-    low = observed.low.min(axis=0).tolist()
-    high = observed.high.max(axis=0).tolist()
-    return dict(zip(observed.tensors, zip(low, high, strict=True), strict=True))
+    return dict(zip(observed.tensors, observed.extremes(), strict=True))

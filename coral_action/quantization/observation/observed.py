@@ -24,7 +24,8 @@ class Observed:
         low: (N, T) float32, smallest value of each tensor in each sample.
         high: (N, T) float32, largest value.
         histograms: of the T tensors, over a part of their values; None if nobody asked for them.
-        outputs: float outputs by name, (N, ...) float32.
+        outputs: float outputs by name, (N, *shape) float32, whole: not all outputs have a batch
+            dimension, and a scalar has none at all.
         names: what each sample is called.
         positions: the place of each sample in the whole set, ascending; files that were left out
             leave gaps.
@@ -42,6 +43,11 @@ class Observed:
     def samples(self) -> int:
         """How many samples were seen."""
         return len(self.names)
+
+    def extremes(self) -> list[tuple[float, float]]:
+        """The smallest and the largest value of each tensor over all samples."""
+        low, high = self.low.min(axis=0).tolist(), self.high.max(axis=0).tolist()
+        return list(zip(low, high, strict=True))
 
     def save(self, path: Path) -> None:
         """Write an .npz that `load` reads."""

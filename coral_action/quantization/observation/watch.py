@@ -53,7 +53,7 @@ def observe(
     for done, sample in enumerate(samples):
         results = watcher.run(sample)
         for name, value in results.items():
-            outputs[name].append(value[0] if value.ndim else value)
+            outputs[name].append(value)
         smallest, largest = watcher.ranges(sample.name)
         low.append(smallest)
         high.append(largest)
@@ -78,7 +78,7 @@ def observe(
 
 def _none(model: TfliteModel, name: str) -> Floats:
     tensor = model.tensors[model.output_names()[name]]
-    return np.zeros((0, *tensor.shape[1:]), dtype=tensor.dtype)
+    return np.zeros((0, *tensor.shape), dtype=tensor.dtype)
 
 
 class _Watcher:

@@ -15,6 +15,7 @@ from coral_action.quantization.rewrites.hard_swish import spell_out_hard_swish
 from coral_action.quantization.rewrites.products import multiply_instead
 from coral_action.quantization.rewrites.resize import half_pixel_left, simplify_resize
 from coral_action.quantization.rewrites.transpose_conv import split_transpose_conv
+from coral_action.quantization.rewrites.unpack import unpack_by_slices
 from coral_action.quantization.rewrites.unread_split import slice_instead
 
 Rewrite = Callable[[Graph], list[str]]
@@ -36,6 +37,7 @@ REWRITES: tuple[Rewrite, ...] = (
     simplify_resize,
     multiply_instead,
     slice_instead,
+    unpack_by_slices,
 )
 
 

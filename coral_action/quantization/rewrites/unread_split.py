@@ -1,6 +1,6 @@
-"""SPLIT with an output that nothing reads: a SLICE for each of the others.
+"""SPLIT or SPLIT_V with an output that nothing reads: a SLICE for each of the others.
 
-TensorFlow's quantizer sometimes leaves such a SPLIT in float, from run to run another way (seen
+TensorFlow's quantizer leaves such an operator in float, or not, from run to run another way (seen
 with 2.21 and the unread gates of unrolled GRU and LSTM cells).
 """
 
@@ -8,39 +8,35 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from coral_action.quantization.graph import Graph
+from coral_action.quantization.rewrites.slices import read_tensors, slice_of
+
+# The places of the data and of the axis among an operator's inputs.
+_SPLITS = {"SPLIT": (1, 0), "SPLIT_V": (0, 2)}
 
 
 def slice_instead(graph: Graph) -> list[str]:
-    """Replace SPLITs into equal parts along a constant axis; what it changed, a line each."""
+    """Replace splits along a constant axis; what it changed, a line each."""
     changes: list[str] = []
     operators: list[Any] = []
-    read = set(graph.outputs)
+    read = read_tensors(graph)
     for operator in graph.operators:
-        read |= {int(index) for index in operator.inputs}
-    for operator in graph.operators:
+        kind = graph.kind(operator)
         parts = [int(index) for index in operator.outputs]
-        wanted = [index for index in parts if index in read]
-        axis = graph.array(int(operator.inputs[0])) if graph.kind(operator) == "SPLIT" else None
-        if axis is None or wanted == parts or not all(map(graph.is_static, parts)):
+        if kind not in _SPLITS or read.issuperset(parts) or not all(map(graph.is_static, parts)):
             operators.append(operator)
             continue
-        operators += [_slice(graph, operator, parts.index(part), int(axis)) for part in wanted]
-        changes.append(f"SPLIT {graph.name(parts[0])}: SLICE for the parts that are read")
+        source, place = (int(operator.inputs[place]) for place in _SPLITS[kind])
+        axis = graph.array(place)
+        if axis is None:
+            operators.append(operator)
+            continue
+        start = 0
+        for part in parts:
+            shape = graph.shape(part)
+            if part in read:
+                operators.append(slice_of(graph, source, part, int(axis.item()), start, shape))
+            start += shape[int(axis.item())]
+        changes.append(f"{kind} {graph.name(parts[0])}: SLICE for the parts that are read")
     graph.operators = operators
     return changes
-
-
-def _slice(graph: Graph, split: Any, position: int, axis: int) -> Any:
-    """The SLICE that makes one part of a SPLIT."""
-    result = int(split.outputs[position])
-    size = np.asarray(graph.shape(result), dtype=np.int32)
-    begin = np.zeros_like(size)
-    begin[axis] = position * size[axis]
-    constants = [
-        graph.add_constant(f"{what}_of_{result}", value)
-        for what, value in (("begin", begin), ("size", size))
-    ]
-    return graph.make_operator("SLICE", [int(split.inputs[1]), *constants], [result])

@@ -161,6 +161,24 @@ def saturated_scales(model: TfliteModel) -> Iterator[Finding]:
             )
 
 
+def signature_ends(model: TfliteModel) -> Iterator[Finding]:
+    """CQ212: a signature names a tensor that is no input, or no output, of the model."""
+    for signature in model.signatures:
+        for kind, named, held in (
+            ("input", signature.inputs, model.inputs),
+            ("output", signature.outputs, model.outputs),
+        ):
+            for name, index in named.items():
+                if index not in held:
+                    yield Finding(
+                        "CQ212",
+                        Severity.ERROR,
+                        f"signature {signature.key} names tensor {index} as its {kind} {name}, "
+                        f"which is no {kind} of the model",
+                        "the file is damaged: export or convert the model again",
+                    )
+
+
 def static_shapes(model: TfliteModel) -> Iterator[Finding]:
     """CQ206: a tensor has an open dimension; the Edge TPU compiler takes static shapes only."""
     for tensor in model.tensors:
@@ -194,6 +212,7 @@ CHECKS: tuple[Check, ...] = (
     hybrid_operators,
     half_floats,
     saturated_scales,
+    signature_ends,
     static_shapes,
     one_subgraph,
 )
