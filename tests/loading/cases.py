@@ -212,6 +212,11 @@ ONNX = [
     loads("ONNX, NCHW", "digits.onnx", "digits", needs="onnx2tf"),
     loads("ONNX, open batch", "digits_open.onnx", "digits", needs="onnx2tf"),
     loads("ONNX, cut", "digits.onnx", note="-", outputs=["logits"], needs="onnx2tf"),
+    loads("ONNX of one RGB image", "rgb_plain.onnx", needs="onnx2tf"),
+    loads("ONNX of one RGB image, depthwise", "rgb_depthwise.onnx", needs="onnx2tf"),
+    loads("ONNX of one RGB image, residual", "rgb_residual.onnx", needs="onnx2tf"),
+    loads("ONNX of one RGB image, padded MaxPool", "rgb_pooled.onnx", needs="onnx2tf"),
+    loads("ONNX of two RGB images", "rgb_two.onnx", needs="onnx2tf"),
     refused("ONNX with a loop", "loop.onnx", "control flow", needs="onnx2tf"),
     refused("ONNX with operators of others", "foreign.onnx", "not ONNX's own", needs="onnx2tf"),
 ]
