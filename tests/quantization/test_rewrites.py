@@ -20,6 +20,9 @@ EXACT = {
     "bilinear_half": ["AVERAGE_POOL_2D"],
     "bilinear_pixel": ["RESIZE_BILINEAR"],
     "square_neg": ["CONV_2D", "MUL", "MUL"],
+    "pool_relu": ["CONV_2D", "PAD", "MAX_POOL_2D"],
+    "pool_signed": ["CONV_2D", "MAX_POOL_2D", "MAX_POOL_2D"],
+    "pool_odd": ["CONV_2D", "MAX_POOL_2D"],
     "unread_split": ["CONV_2D", "SLICE", "SLICE", "RELU", "SUB"],
 }
 

@@ -12,6 +12,7 @@ from coral_action.findings import Finding
 from coral_action.quantization.graph import Graph
 from coral_action.quantization.rewrites.gelu import approximate_gelu
 from coral_action.quantization.rewrites.hard_swish import spell_out_hard_swish
+from coral_action.quantization.rewrites.padded_pool import pool_without_padding
 from coral_action.quantization.rewrites.products import multiply_instead
 from coral_action.quantization.rewrites.resize import half_pixel_left, simplify_resize
 from coral_action.quantization.rewrites.transpose_conv import split_transpose_conv
@@ -36,6 +37,7 @@ REWRITES: tuple[Rewrite, ...] = (
     simplify_resize,
     multiply_instead,
     slice_instead,
+    pool_without_padding,
 )
 
 
