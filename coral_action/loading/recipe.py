@@ -7,6 +7,7 @@ SHAPE/STRIDED_SLICE/PACK chains that the Edge TPU compiler refuses.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -110,10 +111,11 @@ def _freeze(model: Traceable, request: LoadRequest, specs: Sequence[TensorSpec])
     except CoralQuantizeError:
         raise
     except Exception as error:
-        raise ModelError(
-            f"TensorFlow can't trace this model: {_reason(error)}",
-            hint="check `inputs` and their shapes in coral.yml; see --debug for all that it says",
-        ) from error
+        reason = _reason(error)
+        hint = "check `inputs` and their shapes in coral.yml; see --debug for all that it says"
+        if "not a valid scope name" in reason:
+            hint = "rename that layer where the model is built, and save it again"
+        raise ModelError(f"TensorFlow can't trace this model: {reason}", hint=hint) from error
 
 
 def _fixed(item: OpenInput, request: LoadRequest) -> Any:
@@ -186,10 +188,13 @@ def _convert_frozen(frozen: Any) -> bytes:
 
 
 def _reason(error: BaseException) -> str:
-    """The line of a TensorFlow error that names the trouble."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """The line of an error of TensorFlow or Keras that names the trouble."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
     telling = [line for line in lines if "error:" in line or "is neither a custom op" in line]
-    return (telling or lines or [type(error).__name__])[0][:300]
+    # Keras says first where it was, and in the next line what happened there.
+    happened = [line for line in lines if not line.startswith("Exception encountered when calling")]
+    return (telling or happened or lines or [type(error).__name__])[0][:300]
 
 
 def _name_signature(content: bytes, inputs: list[str], outputs: list[str]) -> bytes:

@@ -159,6 +159,11 @@ KERAS = [
     loads("Keras 2 .h5", "legacy.h5"),
     loads("Keras 2 .keras", "legacy.keras"),
     loads("Keras 2 .h5 with TensorFlow operators", "op_layers.h5"),
+    refused(
+        "Keras, layer with an umlaut",
+        "umlaut.keras",
+        "'größe' is not a valid scope name",
+    ),
     refused("Keras weights", "only.weights.h5", "weights but no model"),
     loads("Keras 3 with swish", "swish.keras"),
     loads("Keras 3 .h5 with swish", "swish.h5"),
