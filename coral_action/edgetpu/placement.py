@@ -253,14 +253,19 @@ def _blocker(index: int, model: TfliteModel, mappable: Sequence[bool]) -> int | 
 
 
 def _cut_advice(blocker: int, model: TfliteModel) -> str:
-    names = [
-        model.tensors[i].name
-        for i in model.operators[blocker].inputs
-        if i >= 0 and not model.tensors[i].is_constant
-    ]
-    if not names:
+    """What to set in coral.yml so that the model ends with all that an operator takes."""
+    makers = {tensor: o for o in model.operators for tensor in o.outputs}
+    taken = []
+    for tensor in model.operators[blocker].inputs:
+        # The float model has no such operator, but has what it reads.
+        while tensor in makers and makers[tensor].name == "QUANTIZE":
+            tensor = makers[tensor].inputs[0]
+        if tensor in makers:
+            taken.append(model.tensors[tensor].name)
+    if not taken:
         return "replace the operator before it"
-    return f"cut the model before {model.operators[blocker].name}: set `outputs: [{names[0]}]`"
+    names = ", ".join(dict.fromkeys(taken))
+    return f"cut the model before {model.operators[blocker].name}: set `outputs: [{names}]`"
 
 
 def _after_findings(placed: Sequence[OperatorPlacement]) -> list[Finding]:

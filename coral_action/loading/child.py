@@ -16,11 +16,13 @@ from coral_action.loading.float_model import FloatModel, interface_of
 from coral_action.loading.graph_code import check_saved_model
 from coral_action.loading.interface import Loaded, LoadRequest
 from coral_action.loading.light import convert_saved_model
-from coral_action.tflite import TfliteModel, read_model
+from coral_action.tflite import TfliteModel, pack, read_model, unpack
 
 if TYPE_CHECKING:
     from coral_action.loading.recipe import Frozen
 
+# The topic of the error of `check_names`.
+_UNKNOWN_NAME = "name-not-in-the-model"
 # The module of each format that goes through TensorFlow; its `load` returns a `Traceable`.
 _LOADERS = {
     formats.SAVED_MODEL: "saved_model",
@@ -100,10 +102,39 @@ def load(request: LoadRequest) -> Loaded:
     forget_stubs()
     from coral_action.loading.recipe import convert
 
-    frozen = open_frozen(request)
+    try:
+        frozen = open_frozen(request)
+    except ModelError as unknown:
+        if not request.outputs or unknown.topic != _UNKNOWN_NAME:
+            raise
+        return _cut_converted(request, unknown)
     loaded = convert(frozen)
     error = conversion_error(frozen.run, loaded.content, frozen.inputs)
     return replace(loaded, findings=(*loaded.findings, *conversion_findings(error)))
+
+
+def _cut_converted(request: LoadRequest, unknown: ModelError) -> Loaded:
+    """The model cut at tensors of its .tflite, whose names advice and reports give.
+
+    Raises:
+        ModelError: `unknown`, if there is no .tflite that has all outputs by these names.
+    """
+    from coral_action.loading import tflite_graph
+
+    whole = replace(request, outputs=())
+    ends = LoadRequest(request.source, request.format, outputs=request.outputs)
+    try:
+        loaded = load(whole)
+        model = unpack(loaded.content)
+        tflite_graph.cut(model, ends)
+    except ModelError as other:  # also if the whole model can't be loaded: the name is to blame
+        raise unknown from other
+    error = None
+    if not loaded.conversion_checked:  # the original can't be cut like this, so not later either
+        frozen = open_frozen(whole)
+        error = conversion_error(frozen.run, loaded.content, frozen.inputs)
+    findings = (*loaded.findings, *conversion_findings(error))
+    return Loaded(pack(model), findings=findings)
 
 
 def open_frozen(request: LoadRequest) -> Frozen:

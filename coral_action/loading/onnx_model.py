@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import io
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from coral_action.errors import ModelError
 from coral_action.loading.interface import (
@@ -26,6 +29,8 @@ _NEEDED = ("onnx2tf", "onnx", "onnx_graphsurgeon", "sng4onnx", "psutil", "tf_ker
 _CONTROL_FLOW = frozenset({"Loop", "If", "Scan", "SequenceMap"})
 _QUANTIZED = frozenset({"QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul"})
 _OWN_DOMAINS = frozenset({"", "ai.onnx"})
+# The size of onnx2tf's own sample images: number, height, width, channels.
+_SAMPLE_IMAGES = (20, 128, 128, 3)
 
 
 def load(request: LoadRequest) -> Traceable:
@@ -166,20 +171,38 @@ def _convert(path: Path, shapes: list[str], folder: Path) -> Any:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             import onnx2tf
 
-            return onnx2tf.convert(
-                input_onnx_file_path=str(path),
-                output_folder_path=str(folder / "converted"),
-                overwrite_input_shape=shapes,
-                not_use_onnxsim=True,
-                enable_rnn_unroll=True,
-                disable_model_save=True,
-                non_verbose=True,
-            )
+            with _made_images():
+                return onnx2tf.convert(
+                    input_onnx_file_path=str(path),
+                    output_folder_path=str(folder / "converted"),
+                    overwrite_input_shape=shapes,
+                    not_use_onnxsim=True,
+                    enable_rnn_unroll=True,
+                    disable_model_save=True,
+                    non_verbose=True,
+                )
     except (Exception, SystemExit) as error:
         raise ModelError(
             f"onnx2tf can't convert this model: {_reason(error, said.getvalue())}",
             hint="export a SavedModel instead, or cut the model with `inputs` and `outputs`",
         ) from error
+
+
+@contextlib.contextmanager
+def _made_images() -> Iterator[None]:
+    """Give onnx2tf made-up images for those that it fetches from GitHub, or from the work folder.
+
+    It asks for them where every input has three channels, and only to try its own layers out on
+    them: any values between 0 and 1 do.
+    """
+    converter: Any = importlib.import_module("onnx2tf.onnx2tf")
+    fetch = converter.download_test_image_data
+    images = np.random.default_rng(0).random(_SAMPLE_IMAGES, dtype=np.float32)
+    converter.download_test_image_data = lambda: images
+    try:
+        yield
+    finally:
+        converter.download_test_image_data = fetch
 
 
 def _reason(error: BaseException, said: str) -> str:

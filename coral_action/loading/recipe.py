@@ -7,6 +7,7 @@ SHAPE/STRIDED_SLICE/PACK chains that the Edge TPU compiler refuses.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from coral_action.errors import CoralQuantizeError, ModelError
 from coral_action.findings import Finding, Severity
 from coral_action.loading.control_flow import refuse_control_flow
 from coral_action.loading.float_model import TensorSpec
+from coral_action.loading.gradients import forget_gradients
 from coral_action.loading.interface import (
     Loaded,
     LoadRequest,
@@ -26,6 +28,7 @@ from coral_action.loading.interface import (
     listed,
     static_input,
 )
+from coral_action.loading.tflite_graph import set_interface
 from coral_action.tflite import pack, unpack
 
 Array = npt.NDArray[Any]
@@ -108,10 +111,11 @@ def _freeze(model: Traceable, request: LoadRequest, specs: Sequence[TensorSpec])
     except CoralQuantizeError:
         raise
     except Exception as error:
-        raise ModelError(
-            f"TensorFlow can't trace this model: {_reason(error)}",
-            hint="check `inputs` and their shapes in coral.yml; see --debug for all that it says",
-        ) from error
+        reason = _reason(error)
+        hint = "check `inputs` and their shapes in coral.yml; see --debug for all that it says"
+        if "not a valid scope name" in reason:
+            hint = "rename that layer where the model is built, and save it again"
+        raise ModelError(f"TensorFlow can't trace this model: {reason}", hint=hint) from error
 
 
 def _fixed(item: OpenInput, request: LoadRequest) -> Any:
@@ -170,6 +174,7 @@ def _dropped(name: str, outputs: Sequence[str]) -> Finding:
 def _convert_frozen(frozen: Any) -> bytes:
     import tensorflow as tf
 
+    forget_gradients(frozen.graph)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], tf.Module())
     try:
         return bytes(converter.convert())
@@ -183,23 +188,44 @@ def _convert_frozen(frozen: Any) -> bytes:
 
 
 def _reason(error: BaseException) -> str:
-    """The line of a TensorFlow error that names the trouble."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """The line of an error of TensorFlow or Keras that names the trouble."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
     telling = [line for line in lines if "error:" in line or "is neither a custom op" in line]
-    return (telling or lines or [type(error).__name__])[0][:300]
+    # Keras says first where it was, and in the next line what happened there.
+    happened = [line for line in lines if not line.startswith("Exception encountered when calling")]
+    return (telling or happened or lines or [type(error).__name__])[0][:300]
 
 
 def _name_signature(content: bytes, inputs: list[str], outputs: list[str]) -> bytes:
     """Give the flatbuffer one signature with these names, replacing input_0, output_0 and so on.
 
-    The converter sorts inputs and outputs in its own way; here they get the model's order.
+    The converter sorts inputs and outputs in its own way; here they get the model's order. Where it
+    writes no signature, it keeps that order itself.
+
+    Raises:
+        ModelError: if inputs or outputs are missing.
     """
     model = unpack(content)
+    graph = model.subgraphs[0]
+    if not model.signatureDefs:
+        if (len(graph.inputs), len(graph.outputs)) != (len(inputs), len(outputs)):
+            raise ModelError(
+                f"TensorFlow made {len(graph.inputs)} inputs and {len(graph.outputs)} outputs of "
+                f"{listed(inputs)} and {listed(outputs)}",
+                hint="of `outputs` that are one and the same tensor, name one in coral.yml",
+            )
+        set_interface(
+            model,
+            dict(zip(inputs, graph.inputs, strict=True)),
+            dict(zip(outputs, graph.outputs, strict=True)),
+        )
+        return pack(model)
     (signature,) = model.signatureDefs
     for kind, names in (("inputs", inputs), ("outputs", outputs)):
         maps = getattr(signature, kind)
         maps.sort(key=lambda item: int(item.name.decode().rpartition("_")[2]))
         for item, name in zip(maps, names, strict=True):
             item.name = name
-        setattr(model.subgraphs[0], kind, [item.tensorIndex for item in maps])
+        setattr(graph, kind, [item.tensorIndex for item in maps])
     return pack(model)

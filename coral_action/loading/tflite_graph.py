@@ -182,10 +182,20 @@ def _interface(model: Any) -> dict[str, dict[str, int]]:
 
 
 def _tensor_indices(model: Any, interface: dict[str, dict[str, int]]) -> dict[str, int]:
-    """Every name that a tensor goes by; names of inputs and outputs come first."""
+    """Every name that a tensor goes by; names of inputs and outputs come first.
+
+    TensorFlow's quantizer calls each result of an operator with several, such as SPLIT, by the
+    names of all of them, and a number from the second on: advice about int8 models uses these.
+    """
+    graph = model.subgraphs[0]
     names = {**interface["inputs"], **interface["outputs"]}
-    for index, tensor in enumerate(model.subgraphs[0].tensors):
+    for index, tensor in enumerate(graph.tensors):
         names.setdefault(_text(tensor.name), index)
+    for operator in graph.operators or []:
+        if len(operator.outputs) > 1:
+            joined = ";".join(_text(graph.tensors[int(i)].name) for i in operator.outputs)
+            for number, index in enumerate(operator.outputs):
+                names.setdefault(f"{joined}{number or ''}", int(index))
     return names
 
 

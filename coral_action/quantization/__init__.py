@@ -125,7 +125,7 @@ def quantize_model(
         ],
         on_progress,
     )
-    _refuse("the float model can't be quantized", verify_float(read_model(model.path)))
+    _refuse("the float model can't be quantized", verify_float(read_model(prepared.path)))
     replies = crew.observed()
     statistics = merged([SampleStatistics.from_json(reply["statistics"]) for reply in replies])
     calibrated = time.monotonic()

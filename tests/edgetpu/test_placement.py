@@ -133,6 +133,21 @@ def test_reasons_and_advice_tell_what_to_do() -> None:
     assert [finding.id for finding in placement.findings] == ["CQ101", "CQ108"]
 
 
+def test_advice_names_what_the_float_model_has_as_well() -> None:
+    graph = Graph()
+    data = graph.input("in", (1, 8))
+    names = ("left", "right", "left1", "bad", "out")
+    left, right, again, bad, out = (graph.tensor(name, (1, 8)) for name in names)
+    graph.operator("RELU", [data], [left])
+    graph.operator("TANH", [data], [right])
+    graph.operator("QUANTIZE", [left], [again])
+    graph.operator("DIV", [again, right], [bad])
+    graph.operator("RELU", [bad], [out])
+    graph.output(out)
+    (advice,) = (f.advice for f in predict(read_model(graph.bytes())).findings if f.id == "CQ108")
+    assert advice == "cut the model before DIV: set `outputs: [left, right]`"
+
+
 def test_a_refused_file_maps_nothing_and_names_the_operator() -> None:
     graph = Graph()
     data = graph.input("in", (1, 8))

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 from tests.loading.digits_onnx import write_digits_onnx
+from tests.loading.onnx_models import write_rgb_models
 
 
 def write_foreign_files(folder: Path) -> None:
@@ -45,6 +46,7 @@ def write_onnx_files(folder: Path, digits: Path) -> None:
 
     write_digits_onnx(digits / "model.keras", folder / "digits.onnx")
     write_digits_onnx(digits / "model.keras", folder / "digits_open.onnx", batch="batch")
+    write_rgb_models(folder)
 
     def save(name: str, nodes: list[object]) -> None:
         x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 3]) for n in "xy")

@@ -43,6 +43,8 @@ def keras_files(folder: Path) -> None:
     )
     save_keras(folder, "open_size.keras", cnn(size=None), {"image": x}, ["probabilities"])
     layers = keras.layers
+    start = keras.Input((4,), name="x")
+    keras.Model(start, layers.Dense(2, name="größe")(start)).save(folder / "umlaut.keras")
     model = keras.Sequential(
         [keras.Input((6,), name="features"), layers.Dense(5, "relu"), layers.Dense(2, name="out")]
     )

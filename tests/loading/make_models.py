@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 import tf_keras
 
-from tests.loading import keras_models, tensorflow_models
+from tests.loading import gradient_models, keras_models, split_models, tensorflow_models
 from tests.loading.tiny import image, note
 
 
@@ -31,6 +31,8 @@ def main() -> None:
         tensorflow_models.saved_models,
         tensorflow_models.tf1_models,
         tensorflow_models.tflite_files,
+        gradient_models.gradient_models,
+        split_models.attention,
     ):
         make(folder)
     model = keras.models.load_model(digits / "model.keras", compile=False)

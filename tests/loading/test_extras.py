@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -36,3 +37,20 @@ def test_signature_of_a_format_that_has_none(tmp_path: Path) -> None:
 
     with pytest.raises(ModelError, match="a keras file has no signatures"):
         load(LoadRequest("model.keras", "keras", signature="serving_default"))
+
+
+def test_onnx2tf_fetches_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetch() -> Any:
+        raise ConnectionError("no network")
+
+    # It takes the first `batch` images, and resizes them to each input.
+    converter = types.SimpleNamespace(download_test_image_data=fetch)
+    monkeypatch.setitem(sys.modules, "onnx2tf", types.ModuleType("onnx2tf"))
+    monkeypatch.setitem(sys.modules, "onnx2tf.onnx2tf", converter)
+    with onnx_model._made_images():
+        images = converter.download_test_image_data()
+    assert images.shape == (20, 128, 128, 3)
+    assert images.dtype == "float32"
+    assert 0 <= images.min() < 0.01
+    assert 0.99 < images.max() < 1
+    assert converter.download_test_image_data is fetch

@@ -13,6 +13,7 @@ from coral_action.quantization import quantize_model
 from coral_action.tflite import read_model
 from tests.loading.cases import CASES
 from tests.loading.outcomes import Outcomes, model_config
+from tests.loading.test_cases import skip_without_extra
 
 SOURCES = (
     "lstm.keras",
@@ -23,12 +24,15 @@ SOURCES = (
     "dynamic_range.tflite",
     "open_batch.tflite",
     "multi.keras",
+    "swish.keras",
+    "rgb_pooled.onnx",
 )
 
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_quantizes_fully(source: str, outcomes: Outcomes, tmp_path: Path) -> None:
     case = next(c for c in CASES if c.source == source and not c.refused and not c.config)
+    skip_without_extra(case)
     model = outcomes.of(case).model
     assert model is not None
     rng = np.random.default_rng(0)

@@ -113,6 +113,20 @@ def test_a_broken_weight_is_an_error_and_named(zoo: Zoo, value: float) -> None:
     assert finding.tensor == graph.name(weights)
 
 
+def test_a_mask_is_no_broken_weight(zoo: Zoo) -> None:
+    (finding,) = verify_float(read_model(zoo.content("masked")))
+    assert finding.id == "CQ211"
+    assert "mask" in finding.message
+    assert "such as -100" in finding.advice
+
+
+def test_padding_that_stays_is_named(quantized: Quantize) -> None:
+    with pytest.raises(QuantizationError, match=r"padding value .* of PADV2") as caught:
+        quantized("pool_signed", quantization={"rewrites": False})
+    assert {finding.id for finding in caught.value.findings} == {"CQ211"}
+    assert "pad with 0" in caught.value.findings[0].advice
+
+
 def test_nan_weight_stops_quantization(quantized: Quantize) -> None:
     with pytest.raises(QuantizationError, match="nan") as caught:
         quantized("nan_weight")

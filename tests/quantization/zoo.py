@@ -33,6 +33,10 @@ SHAPES = {
     "unpack_last": (1, 6, 4),
     "without_batch": (1, 6, 6, 4),
     "dead_relu": (1, 6, 6, 4),
+    "pool_relu": (1, 12, 12, 3),
+    "pool_signed": (1, 12, 12, 3),
+    "pool_odd": (1, 11, 11, 3),
+    "masked": (1, 6, 6, 4),
     "log": (1, 6, 6, 4),
     "nan_weight": (1, 6, 6, 4),
     "with_padding": (1, 6, 6, 4),
@@ -122,6 +126,11 @@ def functions() -> dict[str, Callable[[Any], Any]]:
         y = tf.nn.conv2d_transpose(x, kernel, [1, 12, 12, 5], 2, "SAME")
         return tf.nn.relu(y + tf.constant(generator.normal(size=5) * 0.1, tf.float32))
 
+    def pooled(x: Any, activation: Callable[[Any], Any]) -> Any:
+        """What a padded MaxPool of ONNX becomes."""
+        y, around = activation(conv(x, 8)), [[0, 0], [1, 1], [1, 1], [0, 0]]
+        return tf.nn.max_pool2d(tf.pad(y, around, constant_values=y.dtype.min), 3, 2, "VALID")
+
     def resized(method: str, size: int) -> Callable[[Any], Any]:
         return lambda x: tf.image.resize(x, [size, size], method)
 
@@ -144,6 +153,10 @@ def functions() -> dict[str, Callable[[Any], Any]]:
         "unpack_last": unpack_last,
         "without_batch": without_batch,
         "dead_relu": dead_relu,
+        "pool_relu": lambda x: pooled(x, tf.nn.relu),
+        "pool_signed": lambda x: pooled(x, tf.identity),
+        "pool_odd": lambda x: pooled(x, tf.identity),
+        "masked": lambda x: tf.nn.softmax(x + tf.constant([0.0, 0.0, 0.0, -3.4e38])),
         "with_padding": with_padding,
         "log": lambda x: tf.math.log(conv(x, 4)),
         "nan_weight": lambda x: conv(x, 4) * tf.constant([1.0, float("nan"), 1.0, 1.0]),

@@ -12,6 +12,7 @@ from coral_action.findings import Finding
 from coral_action.quantization.graph import Graph
 from coral_action.quantization.rewrites.gelu import approximate_gelu
 from coral_action.quantization.rewrites.hard_swish import spell_out_hard_swish
+from coral_action.quantization.rewrites.padded_pool import pool_without_padding
 from coral_action.quantization.rewrites.products import multiply_instead
 from coral_action.quantization.rewrites.resize import half_pixel_left, simplify_resize
 from coral_action.quantization.rewrites.transpose_conv import split_transpose_conv
@@ -38,6 +39,7 @@ REWRITES: tuple[Rewrite, ...] = (
     multiply_instead,
     slice_instead,
     unpack_by_slices,
+    pool_without_padding,
 )
 
 
