@@ -17,7 +17,7 @@ NPM_PACKAGES := tests/github/openapi/node_modules/.package-lock.json \
 .PHONY: demo test lint format bench clean lock fuzz screenshots container docs
 
 demo: $(VENV)/.runtime
-	$(BIN)/coral-quantize run --config examples/digits/coral.yml --output $(OUTPUT) --compiler $(COMPILER)
+	$(BIN)/coral-quantize demo --output $(OUTPUT) --compiler $(COMPILER)
 
 test: $(VENV)/.development $(NPM_PACKAGES)
 	$(BIN)/python -m pytest $(TESTS)

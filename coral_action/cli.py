@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import importlib
 import io
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -21,6 +23,7 @@ COMMANDS = (
     "compile",
     "compiler",
     "completion",
+    "demo",
     "diagnose",
     "init",
     "inspect",
@@ -33,6 +36,7 @@ COMMANDS = (
     "schema",
 )
 _EXIT_INTERRUPTED = 130  # as a shell reports Ctrl-C
+_EXIT_BROKEN_PIPE = 141  # as it reports that nobody reads any more
 
 
 class LazyGroup(click.Group):
@@ -83,12 +87,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     gc.set_threshold(50_000)  # imports make many objects and no garbage: 8 % of a short command
     words = list(sys.argv[1:] if arguments is None else arguments)
     settings = Settings(debug="--debug" in words)
+    _write_what_can_be_written()
     words = [word for word in words if word != "--debug"]  # it may stand before or after a command
     if settings.debug:
         show_sandbox(sys.stderr)
     try:
         result = cli.main(words, prog_name="coral-quantize", standalone_mode=False, obj=settings)
-        sys.exit(result if isinstance(result, int) else 0)
+        sys.stdout.flush()
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
@@ -100,5 +105,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except CoralQuantizeError as error:
         click.echo(describe(error, debug=settings.debug), err=True)
         sys.exit(error.exit_code)
+    except SystemExit as ended:
+        # click's end of a broken pipe is 1, which is a limit here.
+        sys.exit(
+            _EXIT_BROKEN_PIPE if isinstance(ended.__context__, BrokenPipeError) else ended.code
+        )
+    except OSError as error:  # of all that is written, only what is printed has no error of its own
+        if settings.debug:
+            raise
+        _close_output()
+        place = f"{error.filename}: " if error.filename else "the output can't be written: "
+        echo(f"error: {place}{error.strerror}", err=True)
+        sys.exit(EXIT_USAGE)
+    else:
+        sys.exit(result if isinstance(result, int) else 0)
     finally:
         gc.freeze()  # or the interpreter's end looks through all of it once more, for 60 ms
+
+
+def _write_what_can_be_written() -> None:
+    """What a terminal's encoding does not have becomes a question mark, and no traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def _close_output() -> None:
+    """Nothing more is written, or the interpreter would fail at its end once more."""
+    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - stays open
+    os.dup2(sys.stdout.fileno(), 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,7 +83,16 @@ def init(
         echo(f"{role}: {found.path if found else 'nothing found, see the comment'}")
     for name in files:
         echo(f"wrote {folder / name}")
-    echo("next: coral-quantize run --compiler none")
+    config = folder / "coral.yml"
+    where = "" if config == Path("coral.yml") else f" --config {shlex.quote(str(config))}"
+    echo(f"next: coral-quantize run{where} --compiler none")
+    if workflow and _is_inside_of_a_repository(folder.resolve()):
+        echo(f"GitHub reads {starter.WORKFLOW_PATH} at the top of a repository only: move it there")
+
+
+def _is_inside_of_a_repository(folder: Path) -> bool:
+    above = any(os.path.lexists(parent / ".git") for parent in folder.parents)
+    return above and not os.path.lexists(folder / ".git")
 
 
 def _measured_preset(

@@ -22,7 +22,8 @@ LOADING = {
     "diagnose": ("diagnose", "m.tflite", "--compiler", "true"),
     "init": ("init", "--yes"),
 }
-NONE_LOADED = {"comment", "compiler", "completion", "merge", "release", "report", "schema"}
+# `demo` loads what the program came with, by way of `run`.
+NONE_LOADED = {"comment", "compiler", "completion", "demo", "merge", "release", "report", "schema"}
 REFUSED = "no model is loaded"
 
 
