@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from coral_action.edgetpu import compiler_version, find_compiler
-from coral_action.errors import CoralQuantizeError
+from coral_action.errors import CompilerError, CoralQuantizeError
 from coral_action.provenance import tool_versions
 
 
@@ -23,5 +23,7 @@ def _compiler() -> str:
     try:
         path = find_compiler(None, os.environ)
         return "not used" if path is None else compiler_version(path)
+    except CompilerError:
+        return "does not work"
     except CoralQuantizeError:
         return "not found"

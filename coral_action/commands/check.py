@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coral_action.commands.compiled_already import refuse_compiled
 from coral_action.commands.guard import require_trusted, untrusted_option
 from coral_action.echo import echo, echo_json
 
@@ -46,18 +47,12 @@ def check(
 
     Example: coral-quantize check mobilenet_int8.tflite
     """
-    from coral_action.edgetpu import EDGE_TPU_OPERATOR, Target, estimate, predict
-    from coral_action.errors import UsageError
+    from coral_action.edgetpu import Target, estimate, predict
     from coral_action.tflite import read_model
 
     require_trusted([model.parent], None, allowed=allow_untrusted_checkout)
     graph = read_model(model)
-    if any(operator.name == EDGE_TPU_OPERATOR for operator in graph.operators):
-        raise UsageError(
-            f"{model} is compiled already",
-            hint="`coral-quantize inspect` says what it holds",
-            topic="compiled-already",
-        )
+    refuse_compiled(model, graph)
     placement = predict(graph, Target(min_runtime_version, multiple_subgraphs))
     cost = estimate(graph, placement)
     shown = [

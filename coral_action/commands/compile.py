@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from coral_action.commands.compiled_already import refuse_compiled
 from coral_action.commands.guard import require_trusted, untrusted_option
 from coral_action.echo import echo, echo_json
 
@@ -75,6 +76,8 @@ def compile_(
     folders = [model.parent for model in models]
     require_trusted(folders, None, allowed=allow_untrusted_checkout)
     originals = [read_model(model) for model in models]
+    for model, original in zip(models, originals, strict=True):
+        refuse_compiled(model, original)
     program = find_compiler(compiler, os.environ)
     if program is None:
         raise UsageError("compile needs the compiler", hint="`check` predicts without it")

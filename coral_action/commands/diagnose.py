@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from coral_action.commands.compiled_already import refuse_compiled
 from coral_action.commands.guard import require_trusted, untrusted_option
 from coral_action.echo import echo, echo_json
 
@@ -62,7 +63,8 @@ def diagnose(
     from coral_action.tflite import read_model
 
     require_trusted([model.parent], None, allowed=allow_untrusted_checkout)
-    read_model(model)  # a file that can't be read is said to be so before a compiler is needed
+    # A file that is no model to compile is said to be so before a compiler is needed.
+    refuse_compiled(model, read_model(model))
     program = find_compiler(compiler, os.environ)
     if program is None:
         raise UsageError("diagnose needs the compiler", hint="leave out `--compiler none`")

@@ -5,7 +5,6 @@ from coral_action.edgetpu.compiler import (
     Compiled,
     compile_group,
     compile_model,
-    compiler_version,
     find_compiler,
     placement_of,
 )
@@ -28,6 +27,7 @@ from coral_action.edgetpu.placement import (
     from_compiled,
     predict,
 )
+from coral_action.edgetpu.program import compiler_version
 
 __all__ = [
     "EDGE_TPU_OPERATOR",

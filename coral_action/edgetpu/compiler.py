@@ -7,12 +7,10 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coral_action.edgetpu.compiled_files import (
-    KEPT_OUTPUT_BYTES,
     compiled_files,
     keep_files,
     log_path,
@@ -32,9 +30,16 @@ from coral_action.edgetpu.operators import Target
 from coral_action.edgetpu.options import arguments, major_version, missing_options
 from coral_action.edgetpu.outcome import outcome
 from coral_action.edgetpu.placement import Placement, from_compiled
+from coral_action.edgetpu.program import (
+    ELSEWHERE,
+    compiler_version,
+    is_elsewhere,
+    start,
+    telling_line,
+)
 from coral_action.errors import CompilerError, ModelError, UsageError
 from coral_action.findings import Finding, Severity
-from coral_action.isolation import ProgramResult, Reading, run_program, scratch_folder
+from coral_action.isolation import ProgramResult, scratch_folder
 from coral_action.output_files import write_file
 from coral_action.tflite import TfliteModel, read_model
 
@@ -48,17 +53,11 @@ HOW_TO_GET = (
     "`coral-quantize compiler install --accept-terms` gets it, or pass `--compiler none` to do "
     "without"
 )
-_ELSEWHERE = (
-    "run on an x86-64 machine (ubuntu-latest does), in a container with "
-    "`--platform linux/amd64`, or pass `--compiler none` to predict the placement"
-)
-_MACHINES = ("x86_64", "amd64")
 
 # The compiler has a timer of its own, for each try of a search and each segment; ours only catches
 # a compiler that ignores it.
 _GRACE_SECONDS = 30
 _SEARCH_FACTOR = 10
-_VERSION_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -129,11 +128,11 @@ def find_compiler(wanted: str | None, environment: Mapping[str, str]) -> Path | 
         return Path(found).absolute()
     if choice == PROGRAM and (installed := installed_compiler(environment)) is not None:
         return installed
-    machine = platform.machine()
-    if machine.lower() not in _MACHINES:
+    if is_elsewhere():
+        machine = platform.machine()
         raise UsageError(
             f"the Edge TPU compiler exists for x86-64 Linux only; this machine is {machine}",
-            hint=_ELSEWHERE,
+            hint=ELSEWHERE,
             topic="compiler-not-found",
         )
     raise UsageError(
@@ -143,32 +142,12 @@ def find_compiler(wanted: str | None, environment: Mapping[str, str]) -> Path | 
     )
 
 
-def compiler_version(compiler: Path) -> str:
-    """What `--version` says, such as 16.0.384591198; "unknown" where it says nothing.
-
-    Raises:
-        CompilerError: if the program can't be started at all.
-    """
-    try:
-        changed = compiler.stat().st_mtime_ns
-    except OSError:
-        changed = 0
-    return _version_of(compiler, changed)
-
-
-@lru_cache(maxsize=8)
-def _version_of(compiler: Path, changed: int) -> str:
-    """Asked once for each state of the program (`changed` is when it was last written)."""
-    result = _start([str(compiler), "--version"], _VERSION_SECONDS)
-    return parse_log(result.output).version or "unknown"
-
-
 def compile_model(compiler: Path, model: Path, config: EdgeTpuConfig) -> Compiled:
     """Compile an int8 .tflite; the files go beside it: NAME_edgetpu.tflite, NAME_edgetpu.log.
 
     Raises:
         CompilationFailedError: if it fails, takes too long, leaves no file, or maps nothing.
-        CompilerError: if it can't be started, or lacks an option.
+        CompilerError: if it can't be started, does not work, or lacks an option.
     """
     return compile_group(compiler, [model], config)[0]
 
@@ -182,7 +161,7 @@ def compile_group(
 
     Raises:
         CompilationFailedError: if it fails for one of them.
-        CompilerError: if it can't be started, or lacks an option.
+        CompilerError: if it can't be started, does not work, or lacks an option.
     """
     version = compiler_version(compiler)
     if missing := missing_options(config, version):
@@ -228,36 +207,13 @@ def _run(
     seconds = config.timeout * (config.segments or 1) * len(models)
     seconds *= _SEARCH_FACTOR if config.search_delegate else 1
     started = time.monotonic()
-    result = _start(
+    result = start(
         [str(compiler), *options, "-o", str(folder), *(str(m.absolute()) for m in models)],
         seconds + _GRACE_SECONDS,
         readable=[model.absolute() for model in models],
         writable=[folder],
     )
     return _Run(result, parse_log(result.output), folder, time.monotonic() - started)
-
-
-def _start(
-    command: Sequence[str],
-    seconds: float,
-    readable: Sequence[Path] = (),
-    writable: Sequence[Path] = (),
-) -> ProgramResult:
-    try:
-        return run_program(
-            command,
-            seconds=seconds,
-            keep_bytes=KEPT_OUTPUT_BYTES,
-            reading=Reading(tuple(readable)),
-            writable=writable,
-        )
-    except OSError as error:
-        machine = platform.machine()
-        elsewhere = machine.lower() not in _MACHINES
-        raise CompilerError(
-            f"{command[0]} can't be started on this {machine} machine: {error.strerror}",
-            hint=_ELSEWHERE if elsewhere else "is it the program, and executable?",
-        ) from error
 
 
 def _why_failed(run: _Run, models: Sequence[Path], config: EdgeTpuConfig) -> Failure | None:
@@ -323,10 +279,10 @@ def _error(
 
 
 def _telling_line(said: CompilerLog) -> str:
-    """The message that tells most, in the compiler's own words."""
+    """The message that tells most, in the compiler's own words; else what nobody knows."""
     empty = ("Compilation child process", "Compilation failed!", "ERROR: Restored original")
     telling = [m for m in said.messages if not m.startswith((*empty, "Compilation succeeded"))]
-    return telling[0][:200] if telling else ""
+    return telling_line(telling[:1] or said.unknown)
 
 
 def _keep(

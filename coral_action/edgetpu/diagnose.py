@@ -17,7 +17,6 @@ from coral_action.edgetpu.compiler import (
     CompilationFailedError,
     Compiled,
     compile_group,
-    compiler_version,
 )
 from coral_action.edgetpu.cut import cut
 from coral_action.edgetpu.failures import Failure, known_failure
@@ -26,6 +25,7 @@ from coral_action.edgetpu.log import parse_log
 from coral_action.edgetpu.operators import Effect, Target, View, judge
 from coral_action.edgetpu.options import arguments, target_of
 from coral_action.edgetpu.outcome import NOTHING_SAID, outcome
+from coral_action.edgetpu.program import compiler_version
 from coral_action.findings import Finding, Severity
 from coral_action.isolation import Reading, run_program, scratch_folder
 from coral_action.output_files import is_regular
@@ -178,7 +178,7 @@ def compile_or_diagnose(
     Raises:
         CompilationFailedError: with the diagnosis in message and findings, for a single model
             whose failure parts of it can tell more about.
-        CompilerError: if the compiler can't be started, or lacks an option.
+        CompilerError: if the compiler can't be started, does not work, or lacks an option.
     """
     try:
         return compile_group(compiler, models, config)

@@ -127,7 +127,7 @@ FAILURES = (
 )
 NOTHING_SAID = Failure(
     "other",
-    "it left no compiled file and gave no reason",
+    "it left no compiled file and gave no reason that is known",
     "a crash, seen with 15.0 and segments",
     "use compiler 16.0, or `edge_tpu.search_delegate: true`",
     (411, 557, 671),

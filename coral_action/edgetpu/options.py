@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _FIRST_WITH_TIMER = 16  # -t, -d and -k came with 16.0
 _FIRST_WITH_SUBGRAPHS = 15
+_FIRST_WITH_SEGMENTS = (2, 1)  # and with intermediate tensors
+_UNKNOWN_MINOR = 9_999
 
 
 def major_version(version: str) -> int:
@@ -19,6 +21,13 @@ def major_version(version: str) -> int:
     number = version.partition(".")[0]
     known = number.isascii() and number.isdigit() and len(number) < 5
     return int(number) if known else _FIRST_WITH_TIMER
+
+
+def _release(version: str) -> tuple[int, int]:
+    """(2, 1) from `2.1.302470888`; what can't be read counts as the newest."""
+    minor = version.partition(".")[2].partition(".")[0]
+    known = minor.isascii() and minor.isdigit() and len(minor) < 5
+    return major_version(version), int(minor) if known else _UNKNOWN_MINOR
 
 
 def arguments(config: EdgeTpuConfig, version: str, models: int = 1) -> list[str]:
@@ -55,6 +64,9 @@ def missing_options(config: EdgeTpuConfig, version: str) -> Sequence[str]:
     """Keys of coral.yml that this version of the compiler can't do."""
     major = major_version(version)
     missing = []
+    if _release(version) < _FIRST_WITH_SEGMENTS:
+        missing += ["segments"] if config.segments is not None else []
+        missing += ["intermediate_tensors"] if config.intermediate_tensors else []
     if config.search_delegate and major < _FIRST_WITH_TIMER:
         missing.append("search_delegate")
     if config.multiple_subgraphs and major < _FIRST_WITH_SUBGRAPHS:

@@ -150,8 +150,10 @@ def from_compiled(
     placed = []
     findings: list[Finding] = []
     judgements = [judge(View(operator, original, target)) for operator in original.operators]
-    # A rule's reason further up explains more than the nearest operator that stayed.
-    ways = [not _stopping(judged) for judged in judgements], [not left for left in stayed]
+    # A rule's reason further up explains more than the nearest operator that stayed; a rule that
+    # the compiled file proves wrong explains nothing.
+    ruled = [left and bool(_stopping(j)) for left, j in zip(stayed, judgements, strict=True)]
+    ways = [not left for left in ruled], [not left for left in stayed]
     for operator in original.operators:
         judged = judgements[operator.index]
         findings += [j.finding for j in judged if stayed[operator.index] or j.effect == Effect.RISK]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -179,8 +180,15 @@ def test_errors_of_commands_are_the_projects_own(model: Path) -> None:
         run(compile_, model, "--compiler", "/nowhere/edgetpu_compiler")
 
 
-def test_check_of_a_compiled_file_points_to_inspect(stand_in: Make, model: Path) -> None:
-    run(compile_, model, "--compiler", stand_in().path)
+@pytest.mark.parametrize("command", [check, compile_, diagnose])
+def test_a_compiled_file_is_refused_with_a_pointer_to_inspect(
+    command: click.Command, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = corpus / "corpus" / "compiled" / "bright_16x16_edgetpu.tflite"
+    compiled = Path(shutil.copy(source, tmp_path / source.name))
+    monkeypatch.setenv("EDGETPU_COMPILER", "/nowhere/edgetpu_compiler")  # is not even looked for
     with pytest.raises(UsageError, match="compiled already") as caught:
-        run(check, model.with_name("model_edgetpu.tflite"))
+        run(command, compiled)
     assert "inspect" in caught.value.hint
+    assert caught.value.exit_code == 2
+    assert [path.name for path in tmp_path.iterdir()] == [compiled.name]

@@ -19,7 +19,7 @@ from coral_action.edgetpu import (
     from_compiled,
     placement_of,
 )
-from coral_action.edgetpu.options import arguments
+from coral_action.edgetpu.options import arguments, missing_options
 from coral_action.errors import CompilerError, UsageError
 from coral_action.tflite import read_model
 from edgetpu.conftest import StandIn
@@ -191,6 +191,25 @@ def test_old_versions_are_not_given_options_that_they_lack(stand_in: Make, model
     compiler = stand_in(version="14.1.317412892")
     with pytest.raises(CompilerError, match="has no search_delegate"):
         compile_model(compiler.path, model, EdgeTpuConfig(search_delegate=True))
+
+
+@pytest.mark.parametrize(
+    ("config", "key"),
+    [({"segments": 2}, "segments"), ({"intermediate_tensors": ["t1"]}, "intermediate_tensors")],
+)
+def test_segments_and_intermediate_tensors_came_with_2_1(
+    stand_in: Make, model: Path, config: dict[str, Any], key: str
+) -> None:
+    wanted = EdgeTpuConfig(**config)
+    for version in ("1.0.249710469", "2.0.291256449"):
+        compiler = stand_in(version=version)
+        with pytest.raises(CompilerError, match=rf"{version} has no {key}$") as caught:
+            compile_model(compiler.path, model, wanted)
+        assert caught.value.hint
+        assert compiler.runs == []
+        assert missing_options(EdgeTpuConfig(), version) == []
+    for version in ("2.1.302470888", "14.1.317412892", "16.0.384591198", "16", "2", "unknown"):
+        assert missing_options(wanted, version) == []
 
 
 def test_intermediate_tensors_end_the_edge_tpu_part(stand_in: Make, model: Path) -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import ast
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from coral_action.edgetpu import Target, from_compiled, predict
+from coral_action.config.edge_tpu_schema import EdgeTpuConfig
+from coral_action.edgetpu import Target, compile_model, from_compiled, placement_of, predict
 from coral_action.edgetpu import operators as rules
 from coral_action.edgetpu.log import ModelLog, Row
 from coral_action.edgetpu.operators.documentation import MISSES, PREDICTED_ALL, PREDICTED_RIGHT
 from coral_action.edgetpu.partition import partition
 from coral_action.edgetpu.placement import disagreements
 from coral_action.tflite import Operator, read_model
+from edgetpu.conftest import StandIn
 from edgetpu.graphs import Graph, chain
 
 
@@ -198,3 +202,32 @@ def test_a_told_end_is_predicted() -> None:
     assert [operator.target for operator in placement.operators] == ["edge_tpu", "cpu", "cpu"]
     assert "told to end before it" in placement.operators[1].reason
     assert "comes after TANH" in placement.operators[2].reason
+
+
+def test_what_the_compiled_file_has_on_the_edge_tpu_blocks_nothing(
+    corpus: Path, tmp_path: Path, stand_in: Callable[..., StandIn]
+) -> None:
+    """The rules expect RESIZE_BILINEAR 64 on the CPU; this compiler mapped it."""
+    name = "deeplabv3_mnv2_dm05_pascal_quant.tflite"
+    path = Path(shutil.copy(corpus / "corpus" / "compiled" / name, tmp_path / name))
+    compiler = stand_in(cpu=["LOGISTIC", "CONCATENATION"])
+    compiled = compile_model(compiler.path, path, EdgeTpuConfig(multiple_subgraphs=True))
+    placement = placement_of(read_model(path), compiled)
+    resized, joined = placement.operators[64], placement.operators[66]
+    assert (resized.name, resized.target) == ("RESIZE_BILINEAR", "edge_tpu")
+    assert (joined.name, joined.target, joined.rule) == ("CONCATENATION", "cpu", "CQ109")
+    assert joined.reason.startswith("the compiler left it on the CPU")
+    assert "CQ108" not in [finding.id for finding in placement.findings]
+
+
+def test_a_true_blocker_further_up_is_still_named(corpus: Path) -> None:
+    """Of the real compiled file of the same model: who is blamed did stay on the CPU."""
+    folder = corpus / "corpus" / "compiled"
+    original = read_model(folder / "deeplabv3_mnv2_dm05_pascal_quant.tflite")
+    compiled = read_model(folder / "deeplabv3_mnv2_dm05_pascal_quant_edgetpu.tflite")
+    placement = from_compiled(original, compiled)
+    after = [operator for operator in placement.operators if operator.rule == "CQ108"]
+    assert after
+    for operator in after:
+        blamed = int(operator.reason.partition("(operator ")[2].partition(")")[0])
+        assert placement.operators[blamed].target == "cpu"
