@@ -12,6 +12,7 @@ from coral_action.echo import echo, echo_json
 
 if TYPE_CHECKING:
     from coral_action.edgetpu import CompiledModel
+    from coral_action.tflite import TfliteModel
 
 
 @click.command()
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     help="The file that was compiled: shows where each of its operators went.",
 )
 @click.option(
-    "--log", "log_file", type=click.Path(path_type=Path), help="The compiler's log, held against."
+    "--log",
+    "log_file",
+    type=click.Path(path_type=Path),
+    help="The compiler's log, which is held against the file; with --original.",
 )
 @untrusted_option
 def inspect(
@@ -38,9 +42,11 @@ def inspect(
     Example: coral-quantize inspect mobilenet_int8_edgetpu.tflite
     """
     from coral_action.edgetpu import from_compiled, parse_log, read_compiled
-    from coral_action.errors import ModelError
+    from coral_action.errors import ModelError, UsageError
     from coral_action.tflite import read_model
 
+    if log_file is not None and original is None:
+        raise UsageError("--log is held against --original, which is not there")
     files = [model] if original is None else [model, original]
     folders = [file.parent for file in files]
     require_trusted(folders, None, allowed=allow_untrusted_checkout)
@@ -55,7 +61,13 @@ def inspect(
             except OSError as error:
                 raise ModelError(f"{log_file}: can't be read: {error.strerror}") from error
             said = next(iter(parse_log(text).models), None)
-        placement = from_compiled(read_model(original), graph, said)
+        whole = read_model(original)
+        if not _may_be_made_of(graph, whole):
+            raise ModelError(
+                f"{model} was not compiled from {original}: their inputs and outputs are others",
+                hint="name the int8 .tflite that the compiler was given",
+            )
+        placement = from_compiled(whole, graph, said)
     if as_json:
         report = compiled.to_json()
         if placement is not None:
@@ -74,6 +86,22 @@ def inspect(
         for operator in placement.operators:
             if operator.target == "cpu":
                 echo(f"  cpu  {operator.index:>4} {operator.name:<24} {operator.reason}")
+        for finding in placement.findings:
+            if finding.id == "CQ151":  # the log and the file disagree; reasons stand above
+                echo(f"{finding.id}: {finding.message}")
+
+
+def _may_be_made_of(compiled: TfliteModel, original: TfliteModel) -> bool:
+    """Whether inputs or outputs are the same; a segment has only one of both."""
+
+    def ends(model: TfliteModel, places: tuple[int, ...]) -> list[tuple[str, tuple[int, ...]]]:
+        # The compiler settles dimensions that were left open (-1).
+        tensors = [model.tensors[i] for i in places]
+        return [(tensor.name, tuple(abs(size) for size in tensor.shape)) for tensor in tensors]
+
+    return ends(compiled, compiled.inputs) == ends(original, original.inputs) or (
+        ends(compiled, compiled.outputs) == ends(original, original.outputs)
+    )
 
 
 def _lines(compiled: CompiledModel) -> list[str]:

@@ -51,9 +51,9 @@ def print_report(report: Report, console: Console) -> None:
             line = Text(f"  {prefix}{message(sentence)}", "yellow" if change.weaker else "")
             console.print(line, soft_wrap=not console.is_terminal)
     table = Table()
-    table.add_column("Model", overflow="fold", min_width=12)
-    for heading in ("Result", "Size", "On Edge TPU", "Accuracy"):
-        table.add_column(heading)
+    # Words are broken before a column is lost.
+    for heading in ("Model", "Result", "Size", "On Edge TPU", "Accuracy"):
+        table.add_column(heading, overflow="fold", min_width=4)
     for model in report.models:
         table.add_row(*_row(model))
     console.print(table)

@@ -69,3 +69,18 @@ def test_quiet_says_why_the_exit_code_is_1(
     (line,) = finished.stderr.splitlines()
     assert line.startswith("error: digits_saved_model: int8 size is ")
     assert line.endswith("the limit is 10.0 KiB")
+
+
+@pytest.mark.parametrize("columns", [40, 60, 100])
+def test_a_narrow_terminal_shows_every_column(
+    columns: int, command: Command, demo: DemoRun
+) -> None:
+    finished = command("report", demo.output / "report.json", COLUMNS=str(columns))
+    table = [line for line in finished.stdout.splitlines() if line[:1] in "┏┃┡│└├"]
+    assert table
+    assert {len(line) for line in table} == {len(table[0])}
+    assert len(table[0]) <= columns
+    assert table[1].count("┃") == 6
+    accuracy = "".join(line.split("│")[5].strip() for line in table if line.startswith("│"))
+    model = demo.report["models"][0]["accuracy"]["metrics"][0]
+    assert f"{model['int8'] * 100:.2f}" in accuracy.replace(" ", "")

@@ -123,6 +123,23 @@ def test_inspect_shows_what_a_compiled_file_holds(corpus: Path) -> None:
     assert "parameters streamed 2,368 bytes" in text
 
 
+def test_inspect_of_another_original_is_refused(corpus: Path) -> None:
+    folder = corpus / "corpus" / "compiled"
+    path = folder / "movenet_single_pose_lightning_ptq_edgetpu.tflite"
+    others = [p for p in folder.glob("*.tflite") if not p.stem.endswith("_edgetpu")]
+    assert len(others) > 5
+    for other in others:
+        if other.stem + "_edgetpu" == path.stem:
+            continue
+        with pytest.raises(ModelError, match="was not compiled from"):
+            run(inspect, path, "--original", other)
+
+
+def test_inspect_takes_a_log_with_the_original_only(leaky: Path) -> None:
+    with pytest.raises(UsageError, match="--log is held against --original"):
+        run(inspect, leaky, "--log", leaky)
+
+
 def test_inspect_of_a_file_that_is_not_compiled_says_so(leaky: Path) -> None:
     assert "no Edge TPU subgraph" in run(inspect, leaky).stdout
 
@@ -135,6 +152,8 @@ def test_inspect_holds_the_log_against_the_file(stand_in: Make, model: Path) -> 
     words = [compiled, "--json", "--original", model, "--log", log]
     report = json.loads(run(inspect, *words).stdout)
     assert [finding["id"] for finding in report["findings"]] == ["CQ151"]
+    words.remove("--json")
+    assert "CQ151: " in run(inspect, *words).stdout
 
 
 def test_compile_from_the_command_line(stand_in: Make, leaky: Path) -> None:
