@@ -14,7 +14,7 @@ PACKAGE = PROJECT / "coral_action"
 
 # Lower layers first; a module may import from its own layer's list entry and those before it.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"findings"}),
+    frozenset({"counts", "findings"}),
     frozenset({"errors"}),
     frozenset({"children", "repositories", "scratch"}),
     frozenset({"output_files", "sandbox"}),

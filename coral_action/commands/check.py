@@ -93,8 +93,11 @@ def _plain(values: dict[str, object]) -> dict[str, object]:
 def _headline(edge_tpu: int, cpu: int, refused: bool) -> str:
     if refused:
         return "the compiler would refuse this file"
-    where = f"{edge_tpu} of {edge_tpu + cpu} operators are expected on the Edge TPU"
-    return where if cpu else f"all {edge_tpu} operators are expected on the Edge TPU"
+    total = edge_tpu + cpu
+    if total == 1:
+        return f"its only operator is expected on the {'CPU' if cpu else 'Edge TPU'}"
+    where = f"{edge_tpu} of {total}" if cpu else f"all {total}"
+    return f"{where} operators are expected on the Edge TPU"
 
 
 def _refusals(findings: list[Finding]) -> list[str]:

@@ -8,6 +8,7 @@ import click
 
 from coral_action.commands.compiled_already import refuse_compiled
 from coral_action.commands.guard import require_trusted, untrusted_option
+from coral_action.counts import plural
 from coral_action.echo import echo, echo_json
 
 
@@ -104,7 +105,8 @@ def compile_(
         if not as_json:
             for path in result.paths:
                 echo(str(path))
-            echo(f"{placement.edge_tpu} operators on the Edge TPU, {placement.cpu} on the CPU")
+            mapped = plural(placement.edge_tpu, "operator")
+            echo(f"{mapped} on the Edge TPU, {placement.cpu} on the CPU")
             for finding in (*result.findings, *placement.findings):
                 echo(f"{finding.severity} {finding.id}: {finding.message}")
     if as_json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from coral_action.commands.guard import require_trusted, untrusted_option
+from coral_action.counts import plural
 from coral_action.echo import echo, echo_json
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ def inspect(
     for line in _lines(compiled):
         echo(line)
     if placement is not None:
-        echo(f"{placement.edge_tpu} operators on the Edge TPU, {placement.cpu} on the CPU")
+        mapped = plural(placement.edge_tpu, "operator")
+        echo(f"{mapped} on the Edge TPU, {placement.cpu} on the CPU")
         for operator in placement.operators:
             if operator.target == "cpu":
                 echo(f"  cpu  {operator.index:>4} {operator.name:<24} {operator.reason}")

@@ -12,6 +12,7 @@ from coral_action.commands.options import (
     config_option,
     workspace_option,
 )
+from coral_action.counts import plural
 from coral_action.echo import echo_json
 
 
@@ -140,7 +141,7 @@ def plan(
     echo_json(matrix(made.jobs))
     longest = max((job.seconds for job in (*made.jobs, *made.evaluate)), default=0.0)
     click.echo(
-        f"{len(made.jobs) + len(made.evaluate)} jobs, the longest of about {longest:.0f} s; "
-        f"{len(carried)} of {len(made.models)} models carried over",
+        f"{plural(len(made.jobs) + len(made.evaluate), 'job')}, the longest of about "
+        f"{longest:.0f} s; {len(carried)} of {plural(len(made.models), 'model')} carried over",
         err=True,
     )

@@ -9,6 +9,7 @@ import click
 
 from coral_action.commands.guard import require_trusted, untrusted_option
 from coral_action.commands.options import workspace_option
+from coral_action.counts import plural
 from coral_action.echo import echo
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def preview(
         result = write_preview(
             model, paths, target, section=section, count=count, allow_custom_code=allow_custom_code
         )
-        echo(f"{target}: {result['shown']} samples of {section}")
+        echo(f"{target}: {plural(result['shown'], 'sample')} of {section}")
         echo(f"  shown as {result['how']}")
         for finding in result["findings"]:
             if finding["id"] not in config.ignore:

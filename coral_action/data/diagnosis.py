@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from statistics import median
 
+from coral_action.counts import plural
 from coral_action.data.samples import InputProfile
 from coral_action.data.statistics import Record, SampleStatistics
 from coral_action.findings import Finding, Severity
@@ -120,8 +121,8 @@ def duplicates(statistics: SampleStatistics) -> Iterator[Finding]:
         shown = "; ".join(" = ".join(names[:3]) for names in groups[:_SHOWN])
         yield _warning(
             "CQ304",
-            f"{statistics.profile.section}: {extra} of {len(statistics.records)} samples are there "
-            f"more than once: {shown}",
+            f"{statistics.profile.section}: {plural(extra, 'sample')} of "
+            f"{len(statistics.records):,} there more than once: {shown}",
             "copies add weight but no knowledge: remove them",
             [groups[0][0]],
         )
@@ -181,7 +182,7 @@ def class_imbalance(statistics: SampleStatistics) -> Iterator[Finding]:
         shown = ", ".join(f"class {label}: {count}" for label, count in list(rare.items())[:_SHOWN])
         yield _warning(
             "CQ307",
-            f"{statistics.profile.section}: {len(rare)} of {len(counts)} classes have few samples "
+            f"{statistics.profile.section}: few samples in {len(rare)} of {len(counts)} classes "
             f"({shown}), the largest has {most}",
             "accuracy then speaks of the large classes, and ranges may miss the small ones",
         )
@@ -193,7 +194,7 @@ def skipped_files(statistics: SampleStatistics) -> Iterator[Finding]:
     if bad:
         yield _warning(
             "CQ310",
-            f"{statistics.profile.section}: {len(bad)} files were left out: "
+            f"{statistics.profile.section}: {plural(len(bad), 'file')} left out: "
             + "; ".join(item.reason for item in bad[:_SHOWN]),
             "mend or remove them",
             [item.name for item in bad],

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from coral_action.config.data_schema import CalibrationConfig, EvaluationConfig, PreprocessConfig
 from coral_action.config.paths import PathRules
+from coral_action.counts import plural
 from coral_action.data import open_samples
 from coral_action.data.diagnosis import diagnose, likely_range
 from coral_action.data.preprocess import ImagePreprocessor
@@ -80,7 +81,8 @@ def preview_task(request: dict[str, Any], progress: ProgressCallback) -> dict[st
         progress(len(seen), len(samples))
     statistics.add_bad_files(samples.bad_files)
     tiles, how = _tiles(seen, statistics, preprocess)
-    title = f"{request['section']}: {len(seen)} samples as the model is fed them"
+    them = "it" if len(seen) == 1 else "them"
+    title = f"{request['section']}: {plural(len(seen), 'sample')} as the model is fed {them}"
     contact_sheet(tiles, title, how).save(Path(request["output"]), "PNG")
     findings = [asdict(finding) for finding in diagnose(statistics)]
     return {"shown": len(seen), "how": how, "facts": statistics.facts(), "findings": findings}

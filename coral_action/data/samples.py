@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from coral_action.counts import plural
 from coral_action.data.prefetch import read_ahead, read_in_bursts
 from coral_action.errors import DataError
 from coral_action.workers import core_count
@@ -229,8 +230,8 @@ def refused_bad_files(profile: Profile, bad_files: Sequence[BadFile]) -> DataErr
     shown = "; ".join(bad.reason for bad in bad_files[:5])
     more = f"; and {len(bad_files) - 5} more" if len(bad_files) > 5 else ""
     return DataError(
-        f"{profile.section}: {len(bad_files)} files can't be decoded, but max_bad_files is "
-        f"{profile.max_bad_files}: {shown}{more}",
+        f"{profile.section}: {plural(len(bad_files), 'file')} can't be decoded, but "
+        f"max_bad_files is {profile.max_bad_files}: {shown}{more}",
         hint="mend or remove them, or raise max_bad_files",
         topic="files-not-decoded",
     )
@@ -239,7 +240,7 @@ def refused_bad_files(profile: Profile, bad_files: Sequence[BadFile]) -> DataErr
 def nothing_decoded(profile: Profile, bad_files: Sequence[BadFile]) -> DataError:
     """The error for a set without a single good file."""
     return DataError(
-        f"{profile.section}: none of {len(bad_files)} files can be decoded; the first is "
+        f"{profile.section}: none of {plural(len(bad_files), 'file')} can be decoded; the first is "
         f"{bad_files[0].reason}"
     )
 

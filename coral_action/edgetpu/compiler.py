@@ -168,15 +168,13 @@ def compile_group(
         raise CompilerError(
             f"edgetpu_compiler {version} has no {', '.join(missing)}", hint="use version 16.0"
         )
-    for model in models:
-        for old in old_files(model):
-            old.unlink()
     tries: list[Try] = []
     while True:
         with scratch_folder("compile") as parent:
             folder = parent / "output"
             folder.mkdir()
             run = _run(compiler, models, config, version, folder)
+            _remove_old_files(models)  # only now: an interrupted run takes nothing away
             tries.append(Try(outcome(run.said), run.result.returncode, round(run.seconds, 3)))
             for model in models:
                 write_file(log_path(model), run.result.output)
@@ -186,6 +184,12 @@ def compile_group(
             again = known.random and major_version(version) < 16 and len(tries) < config.tries
             if not again:
                 raise _error(known, run, config, tries, log_path(models[0]))
+
+
+def _remove_old_files(models: Sequence[Path]) -> None:
+    for model in models:
+        for old in old_files(model):
+            old.unlink()
 
 
 @dataclass(frozen=True)

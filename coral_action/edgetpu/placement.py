@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from coral_action.counts import plural
 from coral_action.edgetpu.executable import EDGE_TPU_OPERATOR
 from coral_action.edgetpu.log import MAPPED, ModelLog
 from coral_action.edgetpu.operators import Effect, Judgement, Target, View, judge
@@ -275,12 +276,13 @@ def _after_findings(placed: Sequence[OperatorPlacement]) -> list[Finding]:
     after = [operator for operator in placed if operator.rule == "CQ108"]
     if not after:
         return []
+    come = "comes" if len(after) == 1 else "come"
     return [
         Finding(
             "CQ108",
             Severity.WARNING,
-            f"{len(after)} operators could be mapped but come after one that stays on the CPU "
-            f"(the first is {after[0].name}, operator {after[0].index})",
+            f"{plural(len(after), 'operator')} could be mapped but {come} after one "
+            f"that stays on the CPU (the first is {after[0].name}, operator {after[0].index})",
             after[0].advice,
             operator=f"{after[0].name} (operator {after[0].index})",
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from coral_action.config.limits_schema import LimitsConfig
+from coral_action.counts import plural
 from coral_action.errors import DataError
 from coral_action.evaluation.result import Accuracy, Metric
 from coral_action.findings import Finding, Severity
@@ -53,8 +54,8 @@ def structural(accuracy: Accuracy, limits: LimitsConfig) -> Iterator[Finding]:
         yield Finding(
             "CQ401",
             Severity.WARNING,
-            f"int8 {' and '.join(filter(None, (loses, agrees)))} over {accuracy.samples} samples: "
-            "more than rounding does",
+            f"int8 {' and '.join(filter(None, (loses, agrees)))} over "
+            f"{plural(accuracy.samples, 'sample')}: more than rounding does",
             "see the layers with the largest error and the warnings about data; calibrate with "
             "data like these, in the same preprocessing, and try `method: auto`; end the model "
             "before a layer that can't be quantized (`outputs`)",
@@ -68,8 +69,8 @@ def kernels_differ(accuracy: Accuracy, limits: LimitsConfig) -> Iterator[Finding
         yield Finding(
             "CQ402",
             Severity.INFO,
-            f"{check.different} of {check.samples} samples have another result with {check.other} "
-            f"kernels than with {check.kernels}",
+            f"{check.different} of {plural(check.samples, 'sample')} have another result with "
+            f"{check.other} kernels than with {check.kernels}",
             "these samples are decided by a step or two of rounding: the Edge TPU may decide them "
             "either way",
         )
@@ -100,9 +101,9 @@ def too_few_samples(accuracy: Accuracy, limits: LimitsConfig) -> Iterator[Findin
         yield Finding(
             "CQ404",
             Severity.INFO,
-            f"with {accuracy.samples} samples, the loss of {_amount(metric, metric.drop)} of "
-            f"{metric.name} lies between {low} and {high} ({metric.confidence:.0%} interval): it "
-            "may be within the limit",
+            f"with {plural(accuracy.samples, 'sample')}, the loss of "
+            f"{_amount(metric, metric.drop)} of {metric.name} lies between {low} and "
+            f"{high} ({metric.confidence:.0%} interval): it may be within the limit",
             "evaluate more samples, or let the limit ask for the interval: "
             f"`accuracy_drop: {{max: {limit.max:g}, confidence: 0.95}}`",
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from coral_action.config.paths import is_git_folder
+from coral_action.counts import plural
 from coral_action.errors import GitHubError, UsageError
 from coral_action.github.api import GitHubApi
 from coral_action.github.baseline import AUTOMATIC, find_baseline, read_baseline
@@ -116,8 +117,8 @@ class Publisher:
             outcome = writer.publish(files, report)
             self.release_url = outcome.url
             self.say(
-                f"release: {len(outcome.uploaded)} files uploaded, {len(outcome.unchanged)} "
-                f"unchanged {outcome.url}"
+                f"release: {plural(len(outcome.uploaded), 'file')} uploaded, "
+                f"{len(outcome.unchanged)} unchanged {outcome.url}"
             )
 
     @contextmanager

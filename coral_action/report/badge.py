@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from xml.sax.saxutils import escape
 
+from coral_action.counts import plural
 from coral_action.report import text
 from coral_action.report.model import Report
 
@@ -21,7 +22,7 @@ def message_of(report: Report) -> str:
     if placements and report.passed:
         mapped = sum(placement.edge_tpu for placement in placements)
         total = mapped + sum(placement.cpu for placement in placements)
-        words += f" · {mapped}/{total} operators"
+        words += f" · {mapped}/{plural(total, 'operator')}"
     return words
 
 

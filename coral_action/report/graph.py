@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from coral_action.counts import plural
 from coral_action.report.foreign import message, visible
 from coral_action.report.model import OperatorData, PlacementData
 
@@ -81,7 +82,7 @@ def svg(placement: PlacementData) -> Markup:
     edges = "".join(_edge(nodes[p], node) for node in nodes for p in node.inputs)
     boxes = "".join(_box(node) for node in nodes)
     label = (
-        f"{placement.edge_tpu} operators on the Edge TPU, {placement.cpu} on the CPU; "
+        f"{plural(placement.edge_tpu, 'operator')} on the Edge TPU, {placement.cpu} on the CPU; "
         "the table of operators says the same in words"
     )
     return Markup(  # noqa: S704  all foreign text in it is escaped below

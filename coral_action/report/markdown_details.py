@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from coral_action.counts import plural
 from coral_action.errors import troubleshooting
 from coral_action.report import text
 from coral_action.report.comparison import ModelComparison
@@ -112,7 +113,7 @@ def _operators(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
         yield f"- {code(group.name)} {group.where(4)}: {plain(group.reason)}{advice}"
     if len(groups) > _ROWS:
         rest = sum(len(group.indices) for group in groups[_ROWS:])
-        yield f"- and {text.plural(rest, 'more operator')}"
+        yield f"- and {plural(rest, 'more operator')}"
 
 
 def _diagram(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
@@ -125,7 +126,7 @@ def _metrics(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
     if model.accuracy is None:
         return
     accuracy = model.accuracy
-    yield f"**Accuracy** on {text.plural(accuracy.samples, 'sample')}"
+    yield f"**Accuracy** on {plural(accuracy.samples, 'sample')}"
     yield ""
     rows = [
         (
@@ -241,7 +242,7 @@ def _calibrators(model: ModelReport, _: ModelComparison | None) -> Iterator[str]
     if how is None:
         return
     yield (
-        f"**Quantization:** {plain(how.calibrator)} over {text.plural(how.samples, 'sample')}, "
+        f"**Quantization:** {plain(how.calibrator)} over {plural(how.samples, 'sample')}, "
         f"{plain(how.io)} input and output, "
         f"{text.quantization_steps(how)}"
     )
@@ -271,7 +272,7 @@ def _data(model: ModelReport, _: ModelComparison | None) -> Iterator[str]:
 
 
 def _data_words(data: DataSetData) -> str:
-    parts = [text.plural(data.count, "sample")]
+    parts = [plural(data.count, "sample")]
     if data.available and data.available > data.count:
         parts[0] += f" of {data.available:,}"
     if data.source:

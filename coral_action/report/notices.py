@@ -8,6 +8,7 @@ from itertools import zip_longest
 from pathlib import PurePosixPath
 from typing import Literal
 
+from coral_action.counts import plural
 from coral_action.errors import troubleshooting
 from coral_action.report import text
 from coral_action.report.groups import on_cpu
@@ -63,7 +64,7 @@ def _notices(model: ModelReport, config: str) -> Iterator[Notice]:
     if groups:
         count = sum(len(group.indices) for group in groups)
         listed = "\n".join(f"{g.name} {g.where(4)}: {g.reason}" for g in groups[:_GROUPS])
-        sentence = f"{model.name}: {text.plural(count, 'operator')} left on the CPU\n{listed}"
+        sentence = f"{model.name}: {plural(count, 'operator')} left on the CPU\n{listed}"
         yield Notice("warning", sentence, config, here)
 
 

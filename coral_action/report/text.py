@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from coral_action.counts import plural
 from coral_action.report.comparison import Change
 from coral_action.report.model import (
     LimitData,
@@ -233,11 +234,6 @@ def _from_cache(model: ModelReport) -> str:
     if known and all(name in known for name, ran in stages.items() if ran):
         return "unchanged, from cache"
     return f"from cache: {', '.join(known)}" if known else ""
-
-
-def plural(count: int, noun: str) -> str:
-    """A count with its noun."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def verdict(models: list[ModelReport]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from coral_action.children import CHILDREN
 from coral_action.config.edge_tpu_schema import EdgeTpuConfig
 from coral_action.edgetpu import (
     compile_group,
@@ -20,7 +22,7 @@ from coral_action.edgetpu import (
     placement_of,
 )
 from coral_action.edgetpu.options import arguments, missing_options
-from coral_action.errors import CompilerError, UsageError
+from coral_action.errors import CompilerError, StoppedError, UsageError
 from coral_action.tflite import read_model
 from edgetpu.conftest import StandIn
 from edgetpu.graphs import chain
@@ -109,6 +111,26 @@ def test_a_file_from_an_earlier_run_is_not_taken_for_a_result(stand_in: Make, mo
     with pytest.raises(CompilerError):
         compile_model(stand_in(fail_on=["t1"]).path, model, EdgeTpuConfig())
     assert not model.with_name("model_edgetpu.tflite").exists()
+
+
+def test_an_interrupted_run_takes_nothing_away(
+    stand_in: Make, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = compile_model(stand_in().path, model, EdgeTpuConfig()).path
+    before = whole.read_bytes()
+    hanging = stand_in(hang=True)
+
+    def stop_when_it_runs() -> None:
+        while not hanging.runs_file.exists():
+            time.sleep(0.02)
+        CHILDREN.stop("SIGINT")
+
+    monkeypatch.setattr(CHILDREN, "_stopped_by", "")  # for the tests that follow
+    stopper = threading.Thread(target=stop_when_it_runs, daemon=True)
+    stopper.start()
+    with pytest.raises(StoppedError):
+        compile_model(hanging.path, model, EdgeTpuConfig(timeout=60))
+    assert whole.read_bytes() == before
 
 
 def test_a_random_crash_is_tried_again_and_every_try_recorded(stand_in: Make, model: Path) -> None:
