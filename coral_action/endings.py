@@ -23,6 +23,11 @@ OUT_OF_MEMORY = "memory"
 _MAX_RESULT_BYTES = 128 * 2**20
 _MAX_ELEMENTS = 8_000_000
 
+_ENDED_ITSELF = (
+    "a library, or a `python:` function of yours, ended the process itself (os._exit); --debug "
+    "shows what was printed last"
+)
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -70,7 +75,8 @@ class Ending:
             raise self._error(reply["error"])
         if self.returncode == 0 and isinstance(reply.get("result"), dict):
             return dict(reply["result"])
-        raise StageCrashError(self._crash(), details=self.output)
+        hint = "" if self.returncode < 0 else _ENDED_ITSELF
+        raise StageCrashError(self._crash(), hint=hint, details=self.output)
 
     def _stopped(self) -> StageCrashError:
         why, hint = {

@@ -108,6 +108,12 @@ def test_file_limit() -> None:
     assert "File too large" in crash("fill", file_bytes=2**20).message
 
 
+def test_a_function_that_ends_the_process() -> None:
+    error = crash("end")
+    assert "ended with status 0 and no result" in error.message
+    assert "os._exit" in error.hint
+
+
 def test_library_that_exits() -> None:
     assert "loading failed: SystemExit: the library gave up" in crash("leave").message
 
