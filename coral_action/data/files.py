@@ -138,8 +138,11 @@ def find_files(value: str, suffixes: frozenset[str], rules: PathRules, what: str
     elif path.suffix.lower() in (".txt", ".lst") and path.is_file():
         base, found = path.parent, _listed(path)
     elif _GLOB & set(value):
-        base = Path(*itertools.takewhile(lambda part: not _GLOB & set(part), path.parts))
-        matches = find_matches(base, path.parts[len(base.parts) :])
+        # Of what coral.yml says: a folder above it may have brackets in its name.
+        parts = Path(value).parts
+        fixed = list(itertools.takewhile(lambda part: not _GLOB & set(part), parts))
+        base = rules.resolve(str(Path(*fixed)))
+        matches = find_matches(base, parts[len(fixed) :])
         found = [match for match in matches if _suffix(match) in suffixes]
         _refuse_too_many(found, path)
     elif path.suffix.lower() in suffixes and path.is_file():

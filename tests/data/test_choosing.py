@@ -17,7 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from coral_action.config.paths import PathRules
 from coral_action.data import Samples
+from coral_action.data.files import find_files
+from coral_action.data.images import SUFFIXES
 from coral_action.data.prefetch import read_ahead, read_in_bursts
 from coral_action.data.samples import at_once
 from coral_action.data.sampling import choose
@@ -132,6 +135,15 @@ def test_list_files_and_globs(tmp_path: Path, opened: Open) -> None:
     data = {"images": "x/*/1.png", "labels": "folders"}
     samples = list(opened(data, SHAPE, evaluation=True))
     assert [(s.name, s.label) for s in samples] == [("cat/1.png", 0), ("dog/1.png", 1)]
+
+
+def test_a_folder_above_may_look_like_a_glob(tmp_path: Path) -> None:
+    write_images(tmp_path, ["my [old] x/data/cat/1.png", "my [old] x/data/dog/1.png"])
+    inside = PathRules(tmp_path / "my [old] x", tmp_path)
+    found = find_files("data/*/*.png", SUFFIXES, inside, "images")
+    assert found.base == tmp_path / "my [old] x" / "data"
+    assert found.names == ["cat/1.png", "dog/1.png"]
+    assert found.folders == ["cat", "dog"]
 
 
 @pytest.mark.parametrize("value", ["gone", "empty", "gone/*.png", "data.txt"])
