@@ -269,6 +269,16 @@ def test_python_samples(code: Path, opened: Open) -> None:
     assert not (code / "__pycache__").exists()
 
 
+def test_python_with_a_dataclass(tmp_path: Path, opened: Open) -> None:
+    (tmp_path / "data.py").write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+        "@dataclass\nclass Clip:\n    level: float\n"
+        "def samples(): return [{'in0': [Clip(0.5).level]}]\n"
+    )
+    (sample,) = opened({"python": "data.py:samples"}, (1, 1), allow_custom_code=True)
+    assert sample.inputs["in0"].item() == 0.5
+
+
 def test_python_labels(code: Path, opened: Open) -> None:
     """Values, class numbers and masks; calibration does not mind what they are."""
     source = {"python": "data.py:odd_labels"}
