@@ -46,6 +46,7 @@ class ImagePreprocessor:
         height, width, channels = _image_shape(spec)
         self._resize = config.resize or ResizeConfig()
         self._size = (height, width)
+        self._whole = spec.dtype.startswith(("int", "uint"))  # it takes pixels of 8 bits
         _check_size(self._resize, self._size, spec.name)
         preset = PRESETS[config.preset] if config.preset else Preset()
         self._color = color_of(config, channels)
@@ -124,7 +125,8 @@ class ImagePreprocessor:
     ) -> Array:
         image = image if box is None else image.crop(box)
         if self._resize.engine == "tensorflow":
-            return tensorflow_resize(_pixels(image), *inner, self._resize.filter)
+            resized = tensorflow_resize(_pixels(image), *inner, self._resize.filter)
+            return np.clip(np.rint(resized), 0, 255) if self._whole else resized
         size = (inner[1], inner[0])
         if image.size != size:
             from PIL.Image import Resampling

@@ -158,6 +158,18 @@ def test_letterbox_by_hand(engine: str, tensorflow: Any) -> None:
     np.testing.assert_array_equal(got[5:15], inner)
 
 
+def test_an_integer_input_takes_rounded_pixels() -> None:
+    pixels = image(31, 50) // 128 * 255
+    options = {"resize": {"filter": "bicubic", "engine": "tensorflow"}}
+    config = PreprocessConfig.model_validate(options)
+    exact, whole = (
+        ImagePreprocessor(config, Spec("image", (1, 90, 90, 3), dtype))(Image.fromarray(pixels))
+        for dtype in ("float32", "uint8")
+    )
+    assert exact.max() > 255  # bicubic overshoots
+    np.testing.assert_array_equal(whole, np.clip(np.rint(exact), 0, 255))
+
+
 def test_letterbox_is_filled_before_scaling() -> None:
     config = PreprocessConfig.model_validate(
         {"resize": {"mode": "letterbox", "fill": 127.5, "engine": "tensorflow"},
