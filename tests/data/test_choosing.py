@@ -361,3 +361,22 @@ def test_a_worker_for_each_core_reads_without_a_thread(
         first = next(reading)
         assert reading_threads() == before + threads
         assert [first.name, *(s.name for s in reading)] == names_of(samples.shard(1, 2))
+
+
+def test_files_belong_together_by_name_whatever_their_order(tmp_path: Path, opened: Open) -> None:
+    for folder, suffix in (("left", "jpg"), ("right", "tif")):
+        (tmp_path / folder).mkdir()
+        for name, level in (("1", 10), ("1.left", 200)):  # 1.jpg, 1.left.jpg; 1.left.tif, 1.tif
+            Image.new("L", (3, 2), level).save(tmp_path / folder / f"{name}.{suffix}")
+    data = {"images": {"in0": "left", "in1": "right"}}
+    samples = opened(data, SHAPE, SHAPE)
+    for sample in samples:
+        np.testing.assert_array_equal(sample.inputs["in0"], sample.inputs["in1"])
+    digests = {sample.name: sample.digest for sample in samples}
+    assert digests == {
+        name: samples.source.digest(i) for i, name in enumerate(samples.source.names)
+    }
+    Image.new("L", (3, 2)).save(tmp_path / "left" / "1.png")
+    Image.new("L", (3, 2)).save(tmp_path / "right" / "1.left.png")
+    with pytest.raises(DataError, match=r"input in1 has 1 file called 1, but input in0 has 2"):
+        opened(data, SHAPE, SHAPE)
