@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import re
 import stat
 import unicodedata
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from coral_action.errors import DataError
 MAX_FILE_BYTES = 1 << 30
 _MAX_LISTED = 5_000_000
 _GLOB = frozenset("*?[")
+_PART = re.compile(r"-\d+-of-\d+$")
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def find_files(value: str, suffixes: frozenset[str], rules: PathRules, what: str
         matches = find_matches(base, parts[len(fixed) :])
         found = [match for match in matches if _suffix(match) in suffixes]
         _refuse_too_many(found, path)
-    elif path.suffix.lower() in suffixes and path.is_file():
+    elif _suffix(path.name) in suffixes and path.is_file():
         base, found = path.parent, [path.name]
     else:
         raise DataError(
@@ -202,7 +204,9 @@ def _listed(path: Path) -> list[str]:
 
 
 def _suffix(name: str) -> str:
-    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - runs for every file of a folder
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - runs for every file of a folder
+    # A part of a set has its number behind: `train.tfrecord-00000-of-00010`.
+    return _PART.sub("", suffix) if "-of-" in suffix else suffix
 
 
 def _group(path: str, *, containing: bool) -> str:
