@@ -10,9 +10,10 @@ import click
 from coral_action.commands.guard import require_trusted, untrusted_option
 from coral_action.counts import plural
 from coral_action.echo import echo, echo_json
+from coral_action.errors import ModelError
 
 if TYPE_CHECKING:
-    from coral_action.edgetpu import CompiledModel
+    from coral_action.edgetpu import CompiledModel, ModelLog
     from coral_action.tflite import TfliteModel
 
 
@@ -43,7 +44,7 @@ def inspect(
     Example: coral-quantize inspect mobilenet_int8_edgetpu.tflite
     """
     from coral_action.edgetpu import from_compiled, parse_log, read_compiled
-    from coral_action.errors import ModelError, UsageError
+    from coral_action.errors import UsageError
     from coral_action.tflite import read_model
 
     if log_file is not None and original is None:
@@ -61,7 +62,7 @@ def inspect(
                 text = log_file.read_bytes().decode("utf-8", "replace")
             except OSError as error:
                 raise ModelError(f"{log_file}: can't be read: {error.strerror}") from error
-            said = next(iter(parse_log(text).models), None)
+            said = _said_of(parse_log(text).models, model, original, log_file)
         whole = read_model(original)
         if not _may_be_made_of(graph, whole):
             raise ModelError(
@@ -91,6 +92,18 @@ def inspect(
         for finding in placement.findings:
             if finding.id == "CQ151":  # the log and the file disagree; reasons stand above
                 echo(f"{finding.id}: {finding.message}")
+
+
+def _said_of(said: list[ModelLog], model: Path, original: Path, log: Path) -> ModelLog | None:
+    """What a log says of this model: one of models that were compiled together has all of them."""
+    made = [item for item in said if Path(item.output or "").name == model.name]
+    given = [item for item in said if Path(item.input or "").name == original.name]
+    if len(said) > 1 and not made and not given:
+        raise ModelError(
+            f"{log}: it is about {len(said)} models, none of them called {model.name}",
+            hint="give the compiled file, or --original, the name that it has in the log",
+        )
+    return next(iter(made or given or said), None)
 
 
 def _may_be_made_of(compiled: TfliteModel, original: TfliteModel) -> bool:

@@ -19,6 +19,8 @@ from coral_action.commands.check import check
 from coral_action.commands.compile import compile_
 from coral_action.commands.diagnose import diagnose
 from coral_action.commands.inspect import inspect
+from coral_action.config.edge_tpu_schema import EdgeTpuConfig
+from coral_action.edgetpu import compile_group
 from coral_action.errors import CompilerError, CoralQuantizeError, ModelError, UsageError
 from edgetpu.conftest import StandIn
 from edgetpu.graphs import chain
@@ -154,6 +156,25 @@ def test_inspect_holds_the_log_against_the_file(stand_in: Make, model: Path) -> 
     assert [finding["id"] for finding in report["findings"]] == ["CQ151"]
     words.remove("--json")
     assert "CQ151: " in run(inspect, *words).stdout
+
+
+def test_inspect_finds_its_model_in_a_log_of_several(stand_in: Make, tmp_path: Path) -> None:
+    models = [tmp_path / "long.tflite", tmp_path / "short.tflite"]
+    for path, kinds in zip(models, (["RELU"] * 5, ["RELU"] * 2), strict=True):
+        path.write_bytes(chain(kinds))
+    compile_group(stand_in().path, models, EdgeTpuConfig())
+    for path in models:
+        compiled = path.with_name(f"{path.stem}_edgetpu.tflite")
+        log = path.with_name(f"{path.stem}_edgetpu.log")
+        assert log.read_text().count("Input model: ") == 2
+        words = [compiled, "--json", "--original", path, "--log", log]
+        assert json.loads(run(inspect, *words).stdout)["findings"] == []
+        renamed = compiled.rename(tmp_path / "renamed.tflite")
+        words[0] = renamed
+        assert json.loads(run(inspect, *words).stdout)["findings"] == []
+        words[3] = path.rename(tmp_path / "other.tflite")
+        with pytest.raises(ModelError, match="about 2 models, none of them called renamed"):
+            run(inspect, *words)
 
 
 def test_compile_from_the_command_line(stand_in: Make, leaky: Path) -> None:
