@@ -135,6 +135,11 @@ def test_inspect_of_another_original_is_refused(corpus: Path) -> None:
             continue
         with pytest.raises(ModelError, match="was not compiled from"):
             run(inspect, path, "--original", other)
+    # Two sizes of one family: the same names, the same outputs.
+    path = folder / "mobilenet_v1_0.25_128_quant_edgetpu.tflite"
+    run(inspect, path, "--original", folder / "mobilenet_v1_0.25_128_quant.tflite")
+    with pytest.raises(ModelError, match="was not compiled from"):
+        run(inspect, path, "--original", folder / "mobilenet_v1_0.5_160_quant.tflite")
 
 
 def test_inspect_takes_a_log_with_the_original_only(leaky: Path) -> None:
@@ -163,7 +168,7 @@ def test_inspect_finds_its_model_in_a_log_of_several(stand_in: Make, tmp_path: P
     for path, kinds in zip(models, (["RELU"] * 5, ["RELU"] * 2), strict=True):
         path.write_bytes(chain(kinds))
     compile_group(stand_in().path, models, EdgeTpuConfig())
-    for path in models:
+    for path in reversed(models):
         compiled = path.with_name(f"{path.stem}_edgetpu.tflite")
         log = path.with_name(f"{path.stem}_edgetpu.log")
         assert log.read_text().count("Input model: ") == 2
