@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def inspect(
 
     Example: coral-quantize inspect mobilenet_int8_edgetpu.tflite
     """
-    from coral_action.edgetpu import from_compiled, parse_log, read_compiled
+    from coral_action.edgetpu import from_compiled, parse_log, part_of, read_compiled
     from coral_action.errors import UsageError
     from coral_action.tflite import read_model
 
@@ -64,12 +65,14 @@ def inspect(
                 raise ModelError(f"{log_file}: can't be read: {error.strerror}") from error
             said = _said_of(parse_log(text).models, model, original, log_file)
         whole = read_model(original)
-        if not _may_be_made_of(graph, whole):
+        same = _same_ends(graph, whole)
+        if not any(same):
             raise ModelError(
                 f"{model} was not compiled from {original}: their inputs and outputs are others",
                 hint="name the int8 .tflite that the compiler was given",
             )
-        placement = from_compiled(whole, graph, said)
+        part = None if all(same[:2]) else part_of(whole, graph)
+        placement = from_compiled(whole, graph, said, part=part)
     if as_json:
         report = compiled.to_json()
         if placement is not None:
@@ -106,22 +109,30 @@ def _said_of(said: list[ModelLog], model: Path, original: Path, log: Path) -> Mo
     return next(iter(made or given or said), None)
 
 
-def _may_be_made_of(compiled: TfliteModel, original: TfliteModel) -> bool:
-    """Whether inputs or outputs are the same; a segment has only one of both."""
+def _same_ends(compiled: TfliteModel, original: TfliteModel) -> tuple[bool, bool, bool]:
+    """Whether inputs are the same, outputs are, and whether both are tensors of the original.
 
-    def ends(model: TfliteModel, places: tuple[int, ...]) -> list[tuple[str, tuple[int, ...]]]:
+    All are for the whole model, one of the first two for its first or last segment, and the third
+    alone for one in between. Nothing is for another model.
+    """
+
+    def ends(model: TfliteModel, places: Sequence[int]) -> list[tuple[str, tuple[int, ...]]]:
         # The compiler settles dimensions that were left open (-1).
         tensors = [model.tensors[i] for i in places]
         return [(tensor.name, tuple(abs(size) for size in tensor.shape)) for tensor in tensors]
 
-    inputs = ends(compiled, compiled.inputs), ends(original, original.inputs)
-    outputs = ends(compiled, compiled.outputs), ends(original, original.outputs)
+    known: dict[str, set[tuple[int, ...]]] = {}
+    for name, shape in ends(original, range(len(original.tensors))):
+        known.setdefault(name, set()).add(shape)
+    inputs, outputs = ends(compiled, compiled.inputs), ends(compiled, compiled.outputs)
     # A family's models have the same names: another size of one is another model.
-    for of_compiled, of_original in (inputs, outputs):
-        shapes = dict(of_original)
-        if any(shapes.get(name, shape) != shape for name, shape in of_compiled):
-            return False
-    return inputs[0] == inputs[1] or outputs[0] == outputs[1]
+    if any(shape not in known.get(name, {shape}) for name, shape in (*inputs, *outputs)):
+        return False, False, False
+    return (
+        inputs == ends(original, original.inputs),
+        outputs == ends(original, original.outputs),
+        all(name in known for name, _ in (*inputs, *outputs)),
+    )
 
 
 def _lines(compiled: CompiledModel) -> list[str]:

@@ -163,6 +163,22 @@ def test_inspect_holds_the_log_against_the_file(stand_in: Make, model: Path) -> 
     assert "CQ151: " in run(inspect, *words).stdout
 
 
+def test_inspect_of_a_segment_tells_of_its_own_operators(stand_in: Make, tmp_path: Path) -> None:
+    model = tmp_path / "model.tflite"
+    model.write_bytes(chain(["QUANTIZE", "RELU", "ADD", "RELU", "RELU", "LOGISTIC", "ARG_MAX"]))
+    run(compile_, model, "--compiler", stand_in().path, "--segments", 3)
+    told = []
+    for number in range(3):
+        segment = tmp_path / f"model_segment_{number}_of_3_edgetpu.tflite"
+        words = ["--original", model, "--log", tmp_path / "model_edgetpu.log"]
+        report = json.loads(run(inspect, segment, "--json", *words).stdout)
+        assert "CQ151" not in [finding["id"] for finding in report["findings"]]
+        told += [(item["index"], item["target"]) for item in report["placement"]["operators"]]
+        last = number == 2
+        assert f"on the Edge TPU, {int(last)} on the CPU" in run(inspect, segment, *words).stdout
+    assert told == [(index, "cpu" if index == 6 else "edge_tpu") for index in range(7)]
+
+
 def test_inspect_finds_its_model_in_a_log_of_several(stand_in: Make, tmp_path: Path) -> None:
     models = [tmp_path / "long.tflite", tmp_path / "short.tflite"]
     for path, kinds in zip(models, (["RELU"] * 5, ["RELU"] * 2), strict=True):
