@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
@@ -83,8 +84,9 @@ def _matching(a: str, of_a: Sequence[str], b: str, of_b: Sequence[str]) -> list[
 
 
 def _by_stem(names: Sequence[str]) -> dict[str, list[int]]:
-    """Places of names, by what they are without their suffix."""
+    """Places of names, by what they are without their suffix, however accents are spelled."""
     found: dict[str, list[int]] = {}
     for place, name in enumerate(names):
-        found.setdefault(str(PurePosixPath(name).with_suffix("")), []).append(place)
+        stem = str(PurePosixPath(unicodedata.normalize("NFC", name)).with_suffix(""))
+        found.setdefault(stem, []).append(place)
     return found

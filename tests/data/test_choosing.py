@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import threading
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -144,6 +145,15 @@ def test_a_folder_above_may_look_like_a_glob(tmp_path: Path) -> None:
     assert found.base == tmp_path / "my [old] x" / "data"
     assert found.names == ["cat/1.png", "dog/1.png"]
     assert found.folders == ["cat", "dog"]
+
+
+def test_accents_may_be_spelled_in_two_ways(tmp_path: Path, opened: Open) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "caf\u00e9") for form in ("NFC", "NFD"))
+    write_images(tmp_path / "in", [f"{decomposed}/1.png", f"{decomposed}/2.png"])
+    write_images(tmp_path / "other", [f"{composed}/1.png", f"{composed}/2.png"])
+    (tmp_path / "l.csv").write_text(f"{composed}/1.png,5\nin/{composed}/2.png,7\n")
+    assert list(labelled(opened, labels="l.csv").values()) == [5, 7]
+    assert len(opened({"images": {"in0": "in", "in1": "other"}}, SHAPE, SHAPE)) == 2
 
 
 @pytest.mark.parametrize("value", ["gone", "empty", "gone/*.png", "data.txt"])
