@@ -97,8 +97,13 @@ def inspect(
                 echo(f"{finding.id}: {finding.message}")
 
 
-def _said_of(said: list[ModelLog], model: Path, original: Path, log: Path) -> ModelLog | None:
+def _said_of(said: list[ModelLog], model: Path, original: Path, log: Path) -> ModelLog:
     """What a log says of this model: one of models that were compiled together has all of them."""
+    if not said:
+        raise ModelError(
+            f"{log}: nothing in it is of a compiled model",
+            hint="name what edgetpu_compiler printed, or its .log, as it was written",
+        )
     made = [item for item in said if Path(item.output or "").name == model.name]
     given = [item for item in said if Path(item.input or "").name == original.name]
     if len(said) > 1 and not made and not given:
@@ -106,7 +111,7 @@ def _said_of(said: list[ModelLog], model: Path, original: Path, log: Path) -> Mo
             f"{log}: it is about {len(said)} models, none of them called {model.name}",
             hint="give the compiled file, or --original, the name that it has in the log",
         )
-    return next(iter(made or given or said), None)
+    return (made or given or said)[0]
 
 
 def _same_ends(compiled: TfliteModel, original: TfliteModel) -> tuple[bool, bool, bool]:

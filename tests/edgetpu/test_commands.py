@@ -161,6 +161,9 @@ def test_inspect_holds_the_log_against_the_file(stand_in: Make, model: Path) -> 
     assert [finding["id"] for finding in report["findings"]] == ["CQ151"]
     words.remove("--json")
     assert "CQ151: " in run(inspect, *words).stdout
+    log.write_text("Edge TPU Compiler version 16.0.384591198\n\nCompilation failed!\n")
+    with pytest.raises(ModelError, match="nothing in it is of a compiled model"):
+        run(inspect, *words)
 
 
 def test_inspect_of_a_segment_tells_of_its_own_operators(stand_in: Make, tmp_path: Path) -> None:
