@@ -149,6 +149,11 @@ def find_files(value: str, suffixes: frozenset[str], rules: PathRules, what: str
         _refuse_too_many(found, path)
     elif _suffix(path.name) in suffixes and path.is_file():
         base, found = path.parent, [path.name]
+    elif path.is_file():
+        raise DataError(
+            f"{printable(str(path))}: its suffix is of no {what} that are known",
+            hint=f"known kinds: {', '.join(sorted(suffixes))}; a .txt that lists files takes any",
+        )
     else:
         raise DataError(
             f"{printable(str(path))}: no such folder",

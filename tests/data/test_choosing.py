@@ -164,6 +164,14 @@ def test_no_images(value: str, tmp_path: Path, opened: Open) -> None:
         opened({"images": value}, SHAPE)
 
 
+def test_a_file_of_another_kind_is_not_called_missing(tmp_path: Path, opened: Open) -> None:
+    write_images(tmp_path, ["photo.png"])
+    (tmp_path / "photo.png").rename(tmp_path / "photo.jfif")
+    with pytest.raises(DataError, match=r"photo\.jfif: its suffix is of no images") as caught:
+        opened({"images": "photo.jfif"}, SHAPE)
+    assert ".jpeg" in caught.value.hint
+
+
 def labelled(opened: Open, **data: Any) -> dict[str, Any]:
     samples = opened({"images": "in", **data}, SHAPE, evaluation=True)
     return {sample.name: sample.label for sample in samples}
