@@ -144,6 +144,17 @@ def test_npz_x_is_the_only_input(tmp_path: Path, opened: Open) -> None:
     assert {sample.label for sample in unlabelled} == {None}
 
 
+def test_npz_an_input_called_y_is_no_label(tmp_path: Path, opened: Open) -> None:
+    arrays = {"x": np.arange(3.0), "y": np.arange(3.0) + 5}
+    np.savez(tmp_path / "d.npz", **arrays)
+    specs = [Spec("x", (1, 1)), Spec("y", (1, 1))]
+    for evaluation in (True, False):
+        samples = opened({"npz": "d.npz", "shuffle": False}, specs=specs, evaluation=evaluation)
+        assert [s.label for s in samples] == [None] * 3
+        assert [s.inputs["y"].item() for s in samples] == [5, 6, 7]
+        assert samples.source.classes is None
+
+
 def test_npz_masks(tmp_path: Path, opened: Open) -> None:
     masks = np.arange(7 * 4).reshape(7, 2, 2) % 3
     np.savez(tmp_path / "d.npz", x=X, y=masks)
