@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ import click
 from coral_action.commands.guard import require_trusted, untrusted_option
 from coral_action.counts import plural
 from coral_action.echo import echo, echo_json
+from coral_action.errors import ModelError
 
 if TYPE_CHECKING:
-    from coral_action.edgetpu import CompiledModel
+    from coral_action.edgetpu import CompiledModel, ModelLog
     from coral_action.tflite import TfliteModel
 
 
@@ -42,8 +44,8 @@ def inspect(
 
     Example: coral-quantize inspect mobilenet_int8_edgetpu.tflite
     """
-    from coral_action.edgetpu import from_compiled, parse_log, read_compiled
-    from coral_action.errors import ModelError, UsageError
+    from coral_action.edgetpu import from_compiled, parse_log, part_of, read_compiled
+    from coral_action.errors import UsageError
     from coral_action.tflite import read_model
 
     if log_file is not None and original is None:
@@ -61,14 +63,16 @@ def inspect(
                 text = log_file.read_bytes().decode("utf-8", "replace")
             except OSError as error:
                 raise ModelError(f"{log_file}: can't be read: {error.strerror}") from error
-            said = next(iter(parse_log(text).models), None)
+            said = _said_of(parse_log(text).models, model, original, log_file)
         whole = read_model(original)
-        if not _may_be_made_of(graph, whole):
+        same = _same_ends(graph, whole)
+        if not any(same):
             raise ModelError(
                 f"{model} was not compiled from {original}: their inputs and outputs are others",
                 hint="name the int8 .tflite that the compiler was given",
             )
-        placement = from_compiled(whole, graph, said)
+        part = None if all(same[:2]) else part_of(whole, graph)
+        placement = from_compiled(whole, graph, said, part=part)
     if as_json:
         report = compiled.to_json()
         if placement is not None:
@@ -93,16 +97,46 @@ def inspect(
                 echo(f"{finding.id}: {finding.message}")
 
 
-def _may_be_made_of(compiled: TfliteModel, original: TfliteModel) -> bool:
-    """Whether inputs or outputs are the same; a segment has only one of both."""
+def _said_of(said: list[ModelLog], model: Path, original: Path, log: Path) -> ModelLog:
+    """What a log says of this model: one of models that were compiled together has all of them."""
+    if not said:
+        raise ModelError(
+            f"{log}: nothing in it is of a compiled model",
+            hint="name what edgetpu_compiler printed, or its .log, as it was written",
+        )
+    made = [item for item in said if Path(item.output or "").name == model.name]
+    given = [item for item in said if Path(item.input or "").name == original.name]
+    if len(said) > 1 and not made and not given:
+        raise ModelError(
+            f"{log}: it is about {len(said)} models, none of them called {model.name}",
+            hint="give the compiled file, or --original, the name that it has in the log",
+        )
+    return (made or given or said)[0]
 
-    def ends(model: TfliteModel, places: tuple[int, ...]) -> list[tuple[str, tuple[int, ...]]]:
+
+def _same_ends(compiled: TfliteModel, original: TfliteModel) -> tuple[bool, bool, bool]:
+    """Whether inputs are the same, outputs are, and whether both are tensors of the original.
+
+    All are for the whole model, one of the first two for its first or last segment, and the third
+    alone for one in between. Nothing is for another model.
+    """
+
+    def ends(model: TfliteModel, places: Sequence[int]) -> list[tuple[str, tuple[int, ...]]]:
         # The compiler settles dimensions that were left open (-1).
         tensors = [model.tensors[i] for i in places]
         return [(tensor.name, tuple(abs(size) for size in tensor.shape)) for tensor in tensors]
 
-    return ends(compiled, compiled.inputs) == ends(original, original.inputs) or (
-        ends(compiled, compiled.outputs) == ends(original, original.outputs)
+    known: dict[str, set[tuple[int, ...]]] = {}
+    for name, shape in ends(original, range(len(original.tensors))):
+        known.setdefault(name, set()).add(shape)
+    inputs, outputs = ends(compiled, compiled.inputs), ends(compiled, compiled.outputs)
+    # A family's models have the same names: another size of one is another model.
+    if any(shape not in known.get(name, {shape}) for name, shape in (*inputs, *outputs)):
+        return False, False, False
+    return (
+        inputs == ends(original, original.inputs),
+        outputs == ends(original, original.outputs),
+        all(name in known for name, _ in (*inputs, *outputs)),
     )
 
 

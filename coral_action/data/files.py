@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import re
 import stat
 import unicodedata
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from coral_action.errors import DataError
 MAX_FILE_BYTES = 1 << 30
 _MAX_LISTED = 5_000_000
 _GLOB = frozenset("*?[")
+_PART = re.compile(r"-\d+-of-\d+$")
 
 
 @dataclass(frozen=True)
@@ -138,12 +140,20 @@ def find_files(value: str, suffixes: frozenset[str], rules: PathRules, what: str
     elif path.suffix.lower() in (".txt", ".lst") and path.is_file():
         base, found = path.parent, _listed(path)
     elif _GLOB & set(value):
-        base = Path(*itertools.takewhile(lambda part: not _GLOB & set(part), path.parts))
-        matches = find_matches(base, path.parts[len(base.parts) :])
+        # Of what coral.yml says: a folder above it may have brackets in its name.
+        parts = Path(value).parts
+        fixed = list(itertools.takewhile(lambda part: not _GLOB & set(part), parts))
+        base = rules.resolve(str(Path(*fixed)))
+        matches = find_matches(base, parts[len(fixed) :])
         found = [match for match in matches if _suffix(match) in suffixes]
         _refuse_too_many(found, path)
-    elif path.suffix.lower() in suffixes and path.is_file():
+    elif _suffix(path.name) in suffixes and path.is_file():
         base, found = path.parent, [path.name]
+    elif path.is_file():
+        raise DataError(
+            f"{printable(str(path))}: its suffix is of no {what} that are known",
+            hint=f"known kinds: {', '.join(sorted(suffixes))}; a .txt that lists files takes any",
+        )
     else:
         raise DataError(
             f"{printable(str(path))}: no such folder",
@@ -199,7 +209,9 @@ def _listed(path: Path) -> list[str]:
 
 
 def _suffix(name: str) -> str:
-    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - runs for every file of a folder
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - runs for every file of a folder
+    # A part of a set has its number behind: `train.tfrecord-00000-of-00010`.
+    return _PART.sub("", suffix) if "-of-" in suffix else suffix
 
 
 def _group(path: str, *, containing: bool) -> str:

@@ -94,6 +94,9 @@ def _found(
         for location in locations:
             if not files.walked or os.path.islink(location):  # noqa: PTH114 - as FileSet.read
                 paths.resolve(location)  # raises where it leads out of the workspace
+    # A class folder without a file has a number, too: it moves those behind it.
+    if empty := sorted(set(files.folders) - set(files.groups)):
+        role += " " + sha256("\0".join(empty).encode()).hexdigest()
     yield role, list(files.paths), locations
     if named.is_file():
         yield _one(f"{role} list", value, paths)

@@ -67,8 +67,10 @@ def place(
     if offset == (0, 0) and pixels.shape[:2] == target:
         return pixels
     top, left = offset
-    if top <= 0 and left <= 0:
-        return pixels[-top : target[0] - top, -left : target[1] - left]
+    bottom, right = target[0] - top, target[1] - left
+    # A letterbox whose one odd row or column lies behind the image begins at 0, too.
+    if top <= 0 and left <= 0 and pixels.shape[0] >= bottom and pixels.shape[1] >= right:
+        return pixels[-top:bottom, -left:right]
     canvas = np.empty((*target, pixels.shape[2]), pixels.dtype)
     canvas[:] = fill
     canvas[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels

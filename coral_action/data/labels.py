@@ -165,12 +165,12 @@ def _from_table(files: FileSet, path: Path, listed: ClassNames | None) -> list[i
         number = _class_number(label) if listed is None else listed.number(label)
         if number is None:
             raise _no_class(f"{printable(path.name)}:{line}: {printable(label)!r}", label, listed)
-        if known.setdefault(os.path.normpath(file), number) != number:
+        if known.setdefault(_path_key(file), number) != number:
             raise DataError(f"{printable(path.name)}:{line}: {printable(file)} has two labels")
     found = []
     for relative, name in zip(files.paths, files.names, strict=True):
         from_table = os.path.relpath(files.base / relative, path.parent)
-        label_of = known.get(os.path.normpath(relative), known.get(from_table))
+        label_of = known.get(_path_key(relative), known.get(_path_key(from_table)))
         if label_of is None:
             raise DataError(
                 f"{printable(path.name)}: no label for {name}",
@@ -178,6 +178,11 @@ def _from_table(files: FileSet, path: Path, listed: ClassNames | None) -> list[i
             )
         found.append(label_of)
     return found
+
+
+def _path_key(path: str) -> str:
+    """What equal paths have in common, however their accents are spelled."""
+    return unicodedata.normalize("NFC", os.path.normpath(path))
 
 
 def _no_class(shown: str, label: str, listed: ClassNames | None) -> DataError:

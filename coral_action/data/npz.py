@@ -37,10 +37,10 @@ class NpzSource:
             with zipfile.ZipFile(path) as archive:
                 members = {n.removesuffix(".npy"): archive.getinfo(n) for n in archive.namelist()}
                 keys = {spec.name: self._key(spec.name, list(members), specs) for spec in specs}
-                labels = {"y"} & members.keys()
+                labels = {"y"} & members.keys() - set(keys.values())  # `y` may be an input
                 self._check_size([members[key] for key in labels | set(keys.values())])
                 arrays = {key: self._unpack(archive, members[key]) for key in keys.values()}
-                target = self._targets(archive, members.get("y"), labelled=labelled)
+                target = self._targets(archive, members["y"] if labels else None, labelled=labelled)
         except _UNREADABLE as error:
             raise DataError(
                 f"{self._file}: no .npz that can be read ({(str(error).splitlines() or [''])[0]})",

@@ -46,6 +46,7 @@ class ImagePreprocessor:
         height, width, channels = _image_shape(spec)
         self._resize = config.resize or ResizeConfig()
         self._size = (height, width)
+        self._whole = spec.dtype.startswith(("int", "uint"))  # it takes pixels of 8 bits
         _check_size(self._resize, self._size, spec.name)
         preset = PRESETS[config.preset] if config.preset else Preset()
         self._color = color_of(config, channels)
@@ -124,7 +125,8 @@ class ImagePreprocessor:
     ) -> Array:
         image = image if box is None else image.crop(box)
         if self._resize.engine == "tensorflow":
-            return tensorflow_resize(_pixels(image), *inner, self._resize.filter)
+            resized = tensorflow_resize(_pixels(image), *inner, self._resize.filter)
+            return np.clip(np.rint(resized), 0, 255) if self._whole else resized
         size = (inner[1], inner[0])
         if image.size != size:
             from PIL.Image import Resampling
@@ -150,11 +152,14 @@ def color_of(config: PreprocessConfig, channels: int) -> str:
 
 
 def profile_of(config: PreprocessConfig, spec: InputSpec, *, from_images: bool) -> InputProfile:
-    """What coral.yml says of the values of one input; a preset speaks of images only."""
+    """What coral.yml says of the values of one input; a preset speaks of images only.
+
+    Arrays in the shape of an image count as images; a vector beside them does not.
+    """
     expected, by = None, ""
     if config.expect is not None:
         expected, by = (config.expect[0], config.expect[1]), "preprocess.expect"
-    elif config.preset is not None:
+    elif config.preset is not None and (from_images or _takes_images(spec)):
         expected, by = PRESETS[config.preset].interval, f"the preset {config.preset}"
     declared = (config.preset, config.scale, config.mean, config.std, config.expect)
     return InputProfile(
@@ -172,6 +177,15 @@ def profile_of(config: PreprocessConfig, spec: InputSpec, *, from_images: bool) 
 def _pixels(image: Image.Image) -> Array:
     pixels = np.asarray(image)
     return pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
+
+
+def _takes_images(spec: InputSpec) -> bool:
+    """Whether an input could be fed with images."""
+    try:
+        _image_shape(spec)
+    except DataError:
+        return False
+    return True
 
 
 def _image_shape(spec: InputSpec) -> tuple[int, int, int]:

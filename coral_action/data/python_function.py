@@ -170,6 +170,7 @@ def _load(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise DataError(f"{printable(path.name)}: no Python file")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses and pickle look modules up by name
     sys.path.append(str(path.parent))
     sys.dont_write_bytecode = True  # the repository is not ours to write to
     spec.loader.exec_module(module)

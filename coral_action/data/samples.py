@@ -239,10 +239,9 @@ def refused_bad_files(profile: Profile, bad_files: Sequence[BadFile]) -> DataErr
 
 def nothing_decoded(profile: Profile, bad_files: Sequence[BadFile]) -> DataError:
     """The error for a set without a single good file."""
-    return DataError(
-        f"{profile.section}: none of {plural(len(bad_files), 'file')} can be decoded; the first is "
-        f"{bad_files[0].reason}"
-    )
+    count = len(bad_files)
+    which = "its only file" if count == 1 else f"none of {count:,} files can be decoded; the first"
+    return DataError(f"{profile.section}: {which} is {bad_files[0].reason}")
 
 
 def manifest(files: Sequence[tuple[str, str]]) -> dict[str, Any]:
@@ -287,7 +286,7 @@ def shaped(value: Array, spec: InputSpec, name: str) -> Array:
     Dimensions of 1 may be missing or too many; nothing else is reshaped.
 
     Raises:
-        DataError: if the shape does not fit, or these are no numbers.
+        DataError: if the shape does not fit, these are no numbers, or integers can't hold them.
     """
     if [d for d in value.shape if d != 1] != [d for d in spec.shape if d != 1]:
         raise DataError(
@@ -298,7 +297,23 @@ def shaped(value: Array, spec: InputSpec, name: str) -> Array:
         )
     if not np.issubdtype(value.dtype, np.number) and value.dtype != np.bool_:
         raise DataError(f"{name}: {value.dtype} is no number type")
-    return np.ascontiguousarray(value.reshape(spec.shape), dtype=spec.dtype)
+    with np.errstate(invalid="ignore"):  # said below
+        found = np.ascontiguousarray(value.reshape(spec.shape), dtype=spec.dtype)
+    if found.dtype.kind in "iu" and found.dtype != value.dtype:
+        _require_kept(found, value, spec, name)
+    return found
+
+
+def _require_kept(found: Array, value: Array, spec: InputSpec, name: str) -> None:
+    """Refuse values that an integer input would cut to whole numbers, or wrap round."""
+    low, high = extent(value, spec.name, name)
+    if not np.array_equal(found.ravel(), value.ravel()):
+        raise DataError(
+            f"{name}: values from {low:.4g} to {high:.4g} are not all {spec.dtype}, which input "
+            f"{spec.name} takes",
+            hint="an integer input takes whole numbers in its range, and images as pixels from "
+            "0 to 255: leave out the scaling that is meant for float inputs",
+        )
 
 
 def extent(value: Array, input_name: str, name: str) -> tuple[float, float]:

@@ -7,10 +7,10 @@ import hashlib
 import itertools
 import os
 import struct
-import weakref
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import BinaryIO
+from io import FileIO
+from pathlib import Path
 
 import numpy as np
 
@@ -58,7 +58,7 @@ class RecordSource:
         for index, name in enumerate(files.names):
             path = files.rules.resolve(files.location(index))
             require_regular(path, "tfrecord")
-            self._files.append(RecordFile(path.open("rb", buffering=0), name))
+            self._files.append(RecordFile(path, name))
         self._starts = list(itertools.accumulate((len(file) for file in self._files), initial=0))
         self.names = _RecordNames(self._files, self._starts)
 
@@ -107,23 +107,25 @@ class RecordSource:
 
 
 class RecordFile:
-    """Where the records of one TFRecord file lie; lengths are checked by their CRC."""
+    """Where the records of one TFRecord file lie; lengths are checked by their CRC.
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
-        """Take over an unbuffered file; it is closed with this object."""
-        weakref.finalize(self, file.close)
-        self._file = file
+    It is opened for each reading: a set of a thousand files is as many as a process may have open.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        self._path = path
         self._name = name
         self._offsets, self._lengths = array("Q"), array("Q")  # of the data, in bytes
-        end = file.seek(0, os.SEEK_END)
-        position = 0
-        while position < end:
-            length = self._length(position)
-            if position + _HEADER + length + _FOOTER > end:
-                raise DataError(f"{name}: cut short in record {len(self._offsets)}")
-            self._offsets.append(position + _HEADER)
-            self._lengths.append(length)
-            position += _HEADER + length + _FOOTER
+        with self._opened() as file:
+            end = file.seek(0, os.SEEK_END)
+            position = 0
+            while position < end:
+                length = self._length(file.fileno(), position)
+                if position + _HEADER + length + _FOOTER > end:
+                    raise DataError(f"{name}: cut short in record {len(self._offsets)}")
+                self._offsets.append(position + _HEADER)
+                self._lengths.append(length)
+                position += _HEADER + length + _FOOTER
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -140,7 +142,8 @@ class RecordFile:
             BadFileError: if its CRC is wrong.
         """
         offset, length = self._offsets[index], self._lengths[index]
-        content = os.pread(self._file.fileno(), length + _FOOTER, offset)
+        with self._opened() as file:
+            content = os.pread(file.fileno(), length + _FOOTER, offset)
         data, stored = content[:length], content[length:]
         if len(stored) != _FOOTER or struct.unpack("<I", stored)[0] != masked_crc32c(data):
             raise BadFileError(
@@ -148,8 +151,14 @@ class RecordFile:
             )
         return data
 
-    def _length(self, position: int) -> int:
-        header = os.pread(self._file.fileno(), _HEADER, position)
+    def _opened(self) -> FileIO:
+        try:
+            return FileIO(self._path)
+        except OSError as error:
+            raise DataError(f"{self._name}: can't be read ({error.strerror})") from error
+
+    def _length(self, descriptor: int, position: int) -> int:
+        header = os.pread(descriptor, _HEADER, position)
         if position == 0 and header[:2] == b"\x1f\x8b":
             raise DataError(f"{self._name}: compressed with gzip", hint="unpack it with gunzip")
         if len(header) == _HEADER:

@@ -25,6 +25,7 @@ from coral_action.edgetpu.placement import (
     Placement,
     disagreements,
     from_compiled,
+    part_of,
     predict,
 )
 from coral_action.edgetpu.program import compiler_version
@@ -53,6 +54,7 @@ __all__ = [
     "find_compiler",
     "from_compiled",
     "parse_log",
+    "part_of",
     "placement_of",
     "predict",
     "put_back",

@@ -119,6 +119,7 @@ def from_compiled(
     log: ModelLog | None = None,
     target: Target | None = None,
     ends: Collection[str] = (),
+    part: Collection[int] | None = None,
 ) -> Placement:
     """The true placement: what the compiled file still computes with ordinary operators.
 
@@ -132,6 +133,7 @@ def from_compiled(
         log: what the compiler said of it.
         target: for what it was compiled.
         ends: tensors where the Edge TPU's part was told to end.
+        part: operators that `compiled` is made of, where it is one segment of several.
     """
     files = [compiled] if isinstance(compiled, TfliteModel) else list(compiled)
     on_cpu = {
@@ -156,6 +158,8 @@ def from_compiled(
     ruled = [left and bool(_stopping(j)) for left, j in zip(stayed, judgements, strict=True)]
     ways = [not left for left in ruled], [not left for left in stayed]
     for operator in original.operators:
+        if part is not None and operator.index not in part:
+            continue
         judged = judgements[operator.index]
         findings += [j.finding for j in judged if stayed[operator.index] or j.effect == Effect.RISK]
         if not stayed[operator.index]:
@@ -172,6 +176,25 @@ def from_compiled(
     if log is not None:
         findings += disagreements(found, subgraphs, log)
     return Placement("compiler", found, subgraphs, tuple(findings))
+
+
+def part_of(original: TfliteModel, segment: TfliteModel) -> set[int]:
+    """The operators of the original that a segment stands for: from its inputs to its outputs."""
+    places = {tensor.name: tensor.index for tensor in original.tensors}
+    starts, ends = (
+        {places[name] for name in (segment.tensors[i].name for i in which) if name in places}
+        for which in (segment.inputs, segment.outputs)
+    )
+    makers = {tensor: operator for operator in original.operators for tensor in operator.outputs}
+    found: set[int] = set()
+    waiting = list(ends)
+    while waiting:
+        tensor = waiting.pop()
+        if tensor in starts or tensor not in makers or makers[tensor].index in found:
+            continue
+        found.add(makers[tensor].index)
+        waiting += makers[tensor].inputs
+    return found
 
 
 def disagreements(

@@ -99,6 +99,24 @@ def test_npy_cut_short_names_numbers_and_pipes(tmp_path: Path, opened: Open) -> 
         opened({"npy": "gone.npy"}, (1,))
 
 
+@pytest.mark.parametrize(
+    ("row", "dtype"),
+    [([0.0, 0.5], "uint8"), ([0, 256], "uint8"), ([-1, 0], "uint8"), ([1.5, 2.0], "int32"),
+     ([0.0, 3e9], "int32"), ([0.0, np.nan], "int32")],
+)  # fmt: skip
+def test_an_integer_input_takes_what_it_can_hold(
+    row: list[float], dtype: str, tmp_path: Path, opened: Open
+) -> None:
+    specs = [Spec("ids", (1, 2), dtype)]
+    np.save(tmp_path / "x.npy", np.array([[7.0, 200.0]]))
+    (sample,) = opened({"npy": "x.npy"}, specs=specs)
+    assert sample.inputs["ids"].dtype == dtype
+    assert sample.inputs["ids"].tolist() == [[7, 200]]
+    np.save(tmp_path / "x.npy", np.array([row]))
+    with pytest.raises(DataError, match=r"calibration: x\.npy\[0\]: (values from|holds NaN)"):
+        list(opened({"npy": "x.npy"}, specs=specs))
+
+
 def test_nan_is_refused_by_name(tmp_path: Path, opened: Open) -> None:
     array = X.copy()
     array[4, 1, 1] = np.nan
@@ -124,6 +142,17 @@ def test_npz_x_is_the_only_input(tmp_path: Path, opened: Open) -> None:
         opened({"npz": "d.npz"}, (1, 3, 2), (1, 2))
     unlabelled = opened({"npz": "d.npz"}, (1, 3, 2), evaluation=True)
     assert {sample.label for sample in unlabelled} == {None}
+
+
+def test_npz_an_input_called_y_is_no_label(tmp_path: Path, opened: Open) -> None:
+    arrays = {"x": np.arange(3.0), "y": np.arange(3.0) + 5}
+    np.savez(tmp_path / "d.npz", **arrays)
+    specs = [Spec("x", (1, 1)), Spec("y", (1, 1))]
+    for evaluation in (True, False):
+        samples = opened({"npz": "d.npz", "shuffle": False}, specs=specs, evaluation=evaluation)
+        assert [s.label for s in samples] == [None] * 3
+        assert [s.inputs["y"].item() for s in samples] == [5, 6, 7]
+        assert samples.source.classes is None
 
 
 def test_npz_masks(tmp_path: Path, opened: Open) -> None:

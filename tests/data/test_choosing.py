@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import threading
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from coral_action.config.paths import PathRules
 from coral_action.data import Samples
+from coral_action.data.files import find_files
+from coral_action.data.images import SUFFIXES
 from coral_action.data.prefetch import read_ahead, read_in_bursts
 from coral_action.data.samples import at_once
 from coral_action.data.sampling import choose
@@ -134,12 +138,38 @@ def test_list_files_and_globs(tmp_path: Path, opened: Open) -> None:
     assert [(s.name, s.label) for s in samples] == [("cat/1.png", 0), ("dog/1.png", 1)]
 
 
+def test_a_folder_above_may_look_like_a_glob(tmp_path: Path) -> None:
+    write_images(tmp_path, ["my [old] x/data/cat/1.png", "my [old] x/data/dog/1.png"])
+    inside = PathRules(tmp_path / "my [old] x", tmp_path)
+    found = find_files("data/*/*.png", SUFFIXES, inside, "images")
+    assert found.base == tmp_path / "my [old] x" / "data"
+    assert found.names == ["cat/1.png", "dog/1.png"]
+    assert found.folders == ["cat", "dog"]
+
+
+def test_accents_may_be_spelled_in_two_ways(tmp_path: Path, opened: Open) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "caf\u00e9") for form in ("NFC", "NFD"))
+    write_images(tmp_path / "in", [f"{decomposed}/1.png", f"{decomposed}/2.png"])
+    write_images(tmp_path / "other", [f"{composed}/1.png", f"{composed}/2.png"])
+    (tmp_path / "l.csv").write_text(f"{composed}/1.png,5\nin/{composed}/2.png,7\n")
+    assert list(labelled(opened, labels="l.csv").values()) == [5, 7]
+    assert len(opened({"images": {"in0": "in", "in1": "other"}}, SHAPE, SHAPE)) == 2
+
+
 @pytest.mark.parametrize("value", ["gone", "empty", "gone/*.png", "data.txt"])
 def test_no_images(value: str, tmp_path: Path, opened: Open) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.md").write_text("no image")
     with pytest.raises(DataError, match=rf"calibration: .*{value.replace('*', '.')}"):
         opened({"images": value}, SHAPE)
+
+
+def test_a_file_of_another_kind_is_not_called_missing(tmp_path: Path, opened: Open) -> None:
+    write_images(tmp_path, ["photo.png"])
+    (tmp_path / "photo.png").rename(tmp_path / "photo.jfif")
+    with pytest.raises(DataError, match=r"photo\.jfif: its suffix is of no images") as caught:
+        opened({"images": "photo.jfif"}, SHAPE)
+    assert ".jpeg" in caught.value.hint
 
 
 def labelled(opened: Open, **data: Any) -> dict[str, Any]:
@@ -349,3 +379,22 @@ def test_a_worker_for_each_core_reads_without_a_thread(
         first = next(reading)
         assert reading_threads() == before + threads
         assert [first.name, *(s.name for s in reading)] == names_of(samples.shard(1, 2))
+
+
+def test_files_belong_together_by_name_whatever_their_order(tmp_path: Path, opened: Open) -> None:
+    for folder, suffix in (("left", "jpg"), ("right", "tif")):
+        (tmp_path / folder).mkdir()
+        for name, level in (("1", 10), ("1.left", 200)):  # 1.jpg, 1.left.jpg; 1.left.tif, 1.tif
+            Image.new("L", (3, 2), level).save(tmp_path / folder / f"{name}.{suffix}")
+    data = {"images": {"in0": "left", "in1": "right"}}
+    samples = opened(data, SHAPE, SHAPE)
+    for sample in samples:
+        np.testing.assert_array_equal(sample.inputs["in0"], sample.inputs["in1"])
+    digests = {sample.name: sample.digest for sample in samples}
+    assert digests == {
+        name: samples.source.digest(i) for i, name in enumerate(samples.source.names)
+    }
+    Image.new("L", (3, 2)).save(tmp_path / "left" / "1.png")
+    Image.new("L", (3, 2)).save(tmp_path / "right" / "1.left.png")
+    with pytest.raises(DataError, match=r"input in1 has 1 file called 1, but input in0 has 2"):
+        opened(data, SHAPE, SHAPE)

@@ -21,6 +21,7 @@ from coral_action.config.data_schema import (
 )
 from coral_action.config.paths import PathRules
 from coral_action.data import Samples, SampleStatistics, compare, diagnose, open_samples
+from coral_action.data.preprocess import profile_of
 from coral_action.errors import DataError
 from coral_action.findings import Finding
 
@@ -137,6 +138,15 @@ def test_constant_duplicate_and_noisy_images_are_named(tmp_path: Path, opened: O
     assert found["CQ303"].sample == "black.png"
     assert "again.png = good3.png" in found["CQ304"].message
     assert found["CQ305"].sample == "noise.png"
+
+
+def test_a_preset_says_nothing_of_numbers_beside_an_image() -> None:
+    preset = PreprocessConfig(preset="keras.mobilenet")
+    state = Spec("state", (1, 4))
+    assert profile_of(preset, state, from_images=False).expected is None
+    assert profile_of(preset, IMAGE, from_images=False).expected == (-1, 1)
+    expect = PreprocessConfig(preset="keras.mobilenet", expect=[0, 9])
+    assert profile_of(expect, state, from_images=False).expected == (0, 9)
 
 
 def test_silent_and_loud_clips(tmp_path: Path, opened: Open) -> None:

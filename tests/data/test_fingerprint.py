@@ -98,6 +98,16 @@ def test_names_count(folder: Path, change: Callable[[Path], None]) -> None:
     assert found(folder, BASE) != before
 
 
+def test_an_empty_class_folder_counts(folder: Path) -> None:
+    section = EVALUATIONS["images by input"]
+    before = found(folder, section)
+    (folder / "images" / "ant").mkdir()  # now a cat is class 1
+    changed = found(folder, section)
+    assert before != changed
+    (folder / "images" / "ant").rename(folder / "images" / "emu")  # one class more, behind both
+    assert found(folder, section) not in (before, changed)
+
+
 def test_swapped_contents_are_a_change(folder: Path) -> None:
     before = found(folder, BASE)
     one, two = folder / "images/cat/1.png", folder / "images/dog/2.png"

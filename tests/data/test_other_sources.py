@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import resource
+import shutil
 import struct
 import wave
 from collections.abc import Callable
@@ -99,6 +101,30 @@ def test_tfrecord_that_tensorflow_wrote(records: list[np.ndarray], opened: Open)
         np.testing.assert_array_equal(sample.inputs["in1"][0], [[number + 0.5, 1], [2, 3]])
         np.testing.assert_array_equal(sample.inputs["in2"][0], [number, -1, 300])
     assert len(samples) == 5
+
+
+@pytest.mark.parametrize("files", ["set", "set/*", "set/train.tfrecord-*", "set.txt"])
+def test_tfrecord_in_many_numbered_files(
+    files: str, records: list[np.ndarray], opened: Open, tmp_path: Path
+) -> None:
+    (tmp_path / "set").mkdir()
+    names = [f"set/train.tfrecord-{i:05d}-of-00100" for i in range(100)]
+    for name in names:
+        shutil.copy(tmp_path / "b.tfrecord", tmp_path / name)
+    (tmp_path / "set.txt").write_text("\n".join(names))
+    config = {"files": files, "features": {"in0": {"key": "numbers"}}}
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    open_now = len(list(Path("/dev/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_now + 20, hard))
+    try:
+        assert len(list(opened({"tfrecord": config}, (1, 4)))) == 200
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    one = {**config, "files": names[7]}
+    assert [s.name for s in opened({"tfrecord": one, "shuffle": False}, (1, 4))] == [
+        "train.tfrecord-00007-of-00100[0]",
+        "train.tfrecord-00007-of-00100[1]",
+    ]
 
 
 def test_tfrecord_that_is_damaged(records: list[np.ndarray], opened: Open, tmp_path: Path) -> None:
@@ -267,6 +293,16 @@ def test_python_samples(code: Path, opened: Open) -> None:
     )
     assert len(few) == 2
     assert not (code / "__pycache__").exists()
+
+
+def test_python_with_a_dataclass(tmp_path: Path, opened: Open) -> None:
+    (tmp_path / "data.py").write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+        "@dataclass\nclass Clip:\n    level: float\n"
+        "def samples(): return [{'in0': [Clip(0.5).level]}]\n"
+    )
+    (sample,) = opened({"python": "data.py:samples"}, (1, 1), allow_custom_code=True)
+    assert sample.inputs["in0"].item() == 0.5
 
 
 def test_python_labels(code: Path, opened: Open) -> None:

@@ -158,6 +158,18 @@ def test_letterbox_by_hand(engine: str, tensorflow: Any) -> None:
     np.testing.assert_array_equal(got[5:15], inner)
 
 
+def test_an_integer_input_takes_rounded_pixels() -> None:
+    pixels = image(31, 50) // 128 * 255
+    options = {"resize": {"filter": "bicubic", "engine": "tensorflow"}}
+    config = PreprocessConfig.model_validate(options)
+    exact, whole = (
+        ImagePreprocessor(config, Spec("image", (1, 90, 90, 3), dtype))(Image.fromarray(pixels))
+        for dtype in ("float32", "uint8")
+    )
+    assert exact.max() > 255  # bicubic overshoots
+    np.testing.assert_array_equal(whole, np.clip(np.rint(exact), 0, 255))
+
+
 def test_letterbox_is_filled_before_scaling() -> None:
     config = PreprocessConfig.model_validate(
         {"resize": {"mode": "letterbox", "fill": 127.5, "engine": "tensorflow"},
@@ -179,6 +191,18 @@ def test_letterbox_fits_and_touches_two_sides(
     steps = plan(ResizeConfig(mode="letterbox"), source, target)
     assert all(0 < inner <= whole for inner, whole in zip(steps.inner, target, strict=True))
     assert steps.inner[0] == target[0] or steps.inner[1] == target[1]
+    placed = place(np.ones((*steps.inner, 1), np.uint8), steps.offset, target, 9)
+    assert placed.shape == (*target, 1)
+    assert (placed == 1).sum() == math.prod(steps.inner)  # all of the image is there
+
+
+@pytest.mark.parametrize(("height", "width"), [(224, 223), (223, 224)])
+def test_letterbox_with_one_odd_row_or_column(height: int, width: int) -> None:
+    pixels = image(height, width)
+    got = fed(pixels, (224, 224), mode="letterbox", fill=7)
+    np.testing.assert_array_equal(got[:height, :width], pixels)
+    assert (got[height:] == 7).all()
+    assert (got[:, width:] == 7).all()
 
 
 @given(st.tuples(sides, sides), st.tuples(sides, sides), st.sampled_from(["short_side", "crop"]))

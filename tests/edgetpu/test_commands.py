@@ -19,6 +19,8 @@ from coral_action.commands.check import check
 from coral_action.commands.compile import compile_
 from coral_action.commands.diagnose import diagnose
 from coral_action.commands.inspect import inspect
+from coral_action.config.edge_tpu_schema import EdgeTpuConfig
+from coral_action.edgetpu import compile_group
 from coral_action.errors import CompilerError, CoralQuantizeError, ModelError, UsageError
 from edgetpu.conftest import StandIn
 from edgetpu.graphs import chain
@@ -133,6 +135,11 @@ def test_inspect_of_another_original_is_refused(corpus: Path) -> None:
             continue
         with pytest.raises(ModelError, match="was not compiled from"):
             run(inspect, path, "--original", other)
+    # Two sizes of one family: the same names, the same outputs.
+    path = folder / "mobilenet_v1_0.25_128_quant_edgetpu.tflite"
+    run(inspect, path, "--original", folder / "mobilenet_v1_0.25_128_quant.tflite")
+    with pytest.raises(ModelError, match="was not compiled from"):
+        run(inspect, path, "--original", folder / "mobilenet_v1_0.5_160_quant.tflite")
 
 
 def test_inspect_takes_a_log_with_the_original_only(leaky: Path) -> None:
@@ -154,6 +161,44 @@ def test_inspect_holds_the_log_against_the_file(stand_in: Make, model: Path) -> 
     assert [finding["id"] for finding in report["findings"]] == ["CQ151"]
     words.remove("--json")
     assert "CQ151: " in run(inspect, *words).stdout
+    log.write_text("Edge TPU Compiler version 16.0.384591198\n\nCompilation failed!\n")
+    with pytest.raises(ModelError, match="nothing in it is of a compiled model"):
+        run(inspect, *words)
+
+
+def test_inspect_of_a_segment_tells_of_its_own_operators(stand_in: Make, tmp_path: Path) -> None:
+    model = tmp_path / "model.tflite"
+    model.write_bytes(chain(["QUANTIZE", "RELU", "ADD", "RELU", "RELU", "LOGISTIC", "ARG_MAX"]))
+    run(compile_, model, "--compiler", stand_in().path, "--segments", 3)
+    told = []
+    for number in range(3):
+        segment = tmp_path / f"model_segment_{number}_of_3_edgetpu.tflite"
+        words = ["--original", model, "--log", tmp_path / "model_edgetpu.log"]
+        report = json.loads(run(inspect, segment, "--json", *words).stdout)
+        assert "CQ151" not in [finding["id"] for finding in report["findings"]]
+        told += [(item["index"], item["target"]) for item in report["placement"]["operators"]]
+        last = number == 2
+        assert f"on the Edge TPU, {int(last)} on the CPU" in run(inspect, segment, *words).stdout
+    assert told == [(index, "cpu" if index == 6 else "edge_tpu") for index in range(7)]
+
+
+def test_inspect_finds_its_model_in_a_log_of_several(stand_in: Make, tmp_path: Path) -> None:
+    models = [tmp_path / "long.tflite", tmp_path / "short.tflite"]
+    for path, kinds in zip(models, (["RELU"] * 5, ["RELU"] * 2), strict=True):
+        path.write_bytes(chain(kinds))
+    compile_group(stand_in().path, models, EdgeTpuConfig())
+    for path in reversed(models):
+        compiled = path.with_name(f"{path.stem}_edgetpu.tflite")
+        log = path.with_name(f"{path.stem}_edgetpu.log")
+        assert log.read_text().count("Input model: ") == 2
+        words = [compiled, "--json", "--original", path, "--log", log]
+        assert json.loads(run(inspect, *words).stdout)["findings"] == []
+        renamed = compiled.rename(tmp_path / "renamed.tflite")
+        words[0] = renamed
+        assert json.loads(run(inspect, *words).stdout)["findings"] == []
+        words[3] = path.rename(tmp_path / "other.tflite")
+        with pytest.raises(ModelError, match="about 2 models, none of them called renamed"):
+            run(inspect, *words)
 
 
 def test_compile_from_the_command_line(stand_in: Make, leaky: Path) -> None:

@@ -104,3 +104,12 @@ def test_the_largest_activation_seen_to_compile_is_that_of_the_study(corpus: Pat
     study = json.loads((corpus / "corpus" / "large_activation_v1.json").read_text())
     passed = max(entry["max_activation_bytes"] for entry in study if entry["compiled"])
     assert passed == LARGEST_PASSED
+
+
+@pytest.mark.parametrize(("type_", "size"), [("INT8", 1), ("INT32", 4), ("INT64", 8)])
+def test_the_largest_activation_is_in_bytes_of_its_type(type_: str, size: int) -> None:
+    graph = Graph()
+    classes = graph.tensor("classes", (1, 8, 8), type_)
+    graph.operator("ARG_MAX", [graph.input("in", (1, 8, 8, 1))], [classes])
+    model = read_model(graph.output(classes).bytes())
+    assert estimate(model, predict(model)).largest_activation_bytes == 64 * size

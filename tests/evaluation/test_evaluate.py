@@ -260,7 +260,13 @@ def test_known_float_outputs_are_used(kws: Case, tmp_path: Path) -> None:
 
 
 METRIC = """
+from __future__ import annotations
+from dataclasses import dataclass
 import numpy as np
+
+@dataclass
+class Scores:
+    first: float
 
 def margin(outputs, label):
     (scores,) = outputs.values()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from coral_action.edgetpu.operators.rule import (
     ISSUES,
     Effect,
@@ -61,14 +63,13 @@ def _own_scale(tensor: Tensor, view: View) -> float:
     return scale
 
 
-_BYTES = {"INT8": 1, "UINT8": 1, "INT16": 2, "INT32": 4, "FLOAT32": 4}
 # The largest activation in a model that was seen to compile (see docs/operators.md), in bytes.
 LARGEST_PASSED = 25_264_224
 
 
 def activation_bytes(tensor: Tensor) -> int:
     """The size of a tensor at batch 1."""
-    return elements(tensor) * _BYTES.get(tensor.type, 1)
+    return elements(tensor) * (np.dtype(tensor.dtype).itemsize if tensor.dtype else 1)
 
 
 @rule(

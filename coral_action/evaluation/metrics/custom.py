@@ -87,6 +87,7 @@ def _load(choice: MetricChoice, path: Path) -> Callable[..., Any]:
     if spec is None or spec.loader is None or not path.is_file():
         raise DataError(f"{choice.python}: no such file")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses and pickle look modules up by name
     sys.path.insert(0, str(path.parent))
     try:
         spec.loader.exec_module(module)
