@@ -130,7 +130,7 @@ def report_before(project: Path, **seconds: float) -> Report:
             "name": model.name,
             "status": "ok",
             "source": {"path": model.source, "sha256": sha256_of(project / model.source)},
-            "config_sha256": model_hash(model, []),
+            "config_sha256": model_hash(model, config),
             "accuracy": {"samples": 500, "kernels": "xnnpack", "metrics": []},
             "seconds": {"evaluation": seconds[model.name], "total": seconds[model.name] + 10},
         }
