@@ -75,7 +75,12 @@ def size_change(sizes: SizeData) -> str:
 
 def percent(fraction: float) -> str:
     """A fraction from 0 to 1 as a percentage."""
-    return f"{fraction * 100:.2f} %"
+    return f"{_points(fraction)} %"
+
+
+def _points(fraction: float) -> str:
+    """Of 100; sums of floats that differ in their last digit alone are rounded alike."""
+    return f"{round(fraction * 100, 9):.2f}"
 
 
 def signed(value: float, form: str | None = ".2f") -> str:
@@ -113,7 +118,7 @@ def from_to(metric: MetricData) -> str:
         return f"{one(metric, None)} → {one(metric, metric.int8_value)}"
     if metric.unit == "value":
         return f"{number(metric.float_value)} → {number(metric.int8_value)}"
-    return f"{metric.float_value * 100:.2f} → {metric.int8_value * 100:.2f} %"
+    return f"{_points(metric.float_value)} → {_points(metric.int8_value)} %"
 
 
 def change(metric: MetricData) -> str:

@@ -216,6 +216,15 @@ def test_no_exponent_in_a_latency(latency: float, words: str) -> None:
     assert text.latency(chip) == words
 
 
+def test_fractions_that_differ_in_their_last_digit_read_alike() -> None:
+    model = samples.good()
+    metric = samples.metric("recall", 0.9187500000000001, 0.9187499999999998) | {"drop": 0.0}
+    model["accuracy"] = model["accuracy"] | {"metrics": [metric]}
+    (found,) = samples.report_of(model).models
+    assert text.accuracy(found) == "recall 91.88 → 91.88 % (±0.00)"
+    assert text.percent(0.9187499999999998) == "91.88 %"
+
+
 def test_numbers_and_sizes_are_rounded_within_their_unit() -> None:
     assert [text.number(value) for value in (12_345.6, 0.25, 1e30)] == ["12346", "0.25", "1e+30"]
     assert [text.size(count) for count in (1023, 1024, 2**20 - 1)] == [
