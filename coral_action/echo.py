@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from coral_action.report.foreign import harmless, without_command, without_start
 
+if TYPE_CHECKING:
+    from coral_action.report.model import Report
+
 
 def echo(text: str, *, err: bool = False) -> None:
     """Print lines for people that may hold foreign text: they steer no terminal and no runner."""
     click.echo("\n".join(harmless(line) for line in text.splitlines()), err=err)
+
+
+def echo_limits(report: Report) -> None:
+    """Which limits were exceeded: what makes the exit code 1 is an error, even when quiet."""
+    from coral_action.report.text import limit_sentence
+
+    for model in report.models:
+        for limit in model.limits:
+            if not limit.passed:
+                echo(f"error: {model.name}: {limit_sentence(limit, model)}", err=True)
 
 
 def echo_json(data: Any) -> None:

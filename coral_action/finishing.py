@@ -18,7 +18,7 @@ from coral_action.data import (
 from coral_action.errors import ModelError
 from coral_action.findings import Finding, Severity
 from coral_action.isolation import scratch_folder
-from coral_action.metadata import ImageInput, described, embed, label_text
+from coral_action.metadata import ImageInput, described, embed, numbered_label_text
 from coral_action.output_files import write_file
 from coral_action.quantization import accept_full_integer
 from coral_action.tflite import TfliteModel, read_model
@@ -107,7 +107,7 @@ def write_labels(path: Path, labelling: Labelling) -> bool:
     """The label file beside the models; whether there is one now."""
     path.unlink(missing_ok=True)
     if labelling.labels:
-        write_file(path, label_text(labelling.labels))
+        write_file(path, numbered_label_text(labelling.labels))
     return bool(labelling.labels)
 
 

@@ -80,10 +80,9 @@ def _report(
     config: Config, options: RunOptions, runs: Sequence[ModelRun]
 ) -> tuple[Report, dict[str, CoralQuantizeError]]:
     """What has become of all models."""
-    ignored = frozenset(config.ignore)
     report = Report(
         tool={**tool_versions(), **_sandbox()},
-        models=[item.report(ignored) for item in runs],
+        models=[item.report(config) for item in runs],
         config=ConfigData(
             sha256=config_hash(config),
             models=[model.name for model in config.models],

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coral_action import __version__
+from coral_action.config.downloads import downloads_of
 from coral_action.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from coral_action.config.paths import PathRules
     from coral_action.config.schema import Config, ModelConfig
 
@@ -55,9 +54,19 @@ def config_hash(config: Config) -> str:
     return sha256_of_data(config.model_dump(mode="json"))
 
 
-def model_hash(model: ModelConfig, ignored: Iterable[str]) -> str:
-    """The SHA-256 of all that coral.yml says of one model, silenced findings included."""
-    return sha256_of_data([model.model_dump(mode="json"), sorted(ignored)])
+def model_hash(model: ModelConfig, config: Config) -> str:
+    """The SHA-256 of all that coral.yml says of one model.
+
+    That includes silenced findings, and the downloads that it names: which file a name stands for
+    is said elsewhere in coral.yml.
+    """
+    named = {
+        name: config.downloads[name].model_dump(mode="json")
+        for name in downloads_of(model)
+        if name in config.downloads
+    }
+    parts = [model.model_dump(mode="json"), sorted(config.ignore)]
+    return sha256_of_data([*parts, named] if named else parts)
 
 
 def sha256_of_data(data: Any) -> str:

@@ -8,6 +8,7 @@ import click
 
 from coral_action.commands.options import workspace_option
 from coral_action.console import Settings
+from coral_action.echo import echo, echo_limits
 
 
 @click.command()
@@ -86,4 +87,9 @@ def merge(
     if not quiet:
         print_report(report, Console())
         click.echo(f"report: {output / 'report.html'}, {output / 'report.md'}")
+    else:
+        for model in report.models:
+            if model.error is not None and model.name not in errors:  # its job said so, elsewhere
+                echo(f"error: {model.name}: {model.error.message}", err=True)
+        echo_limits(report)
     return report.exit_code

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -16,10 +15,7 @@ from coral_action.commands.options import (
     workspace_option,
 )
 from coral_action.console import Settings
-from coral_action.echo import echo, echo_document
-
-if TYPE_CHECKING:
-    from coral_action.report.model import Report
+from coral_action.echo import echo_document, echo_limits
 
 
 def _jobs(context: click.Context, parameter: click.Parameter, value: str) -> int | None:
@@ -178,15 +174,5 @@ def run(
         print_report(report, Console())
         click.echo(f"report: {output / 'report.html'}, {output / 'report.md'}")
     else:
-        _say_limits(report)
+        echo_limits(report)
     return interruption.exit_code or report.exit_code
-
-
-def _say_limits(report: Report) -> None:
-    """Which limits were exceeded: what makes the exit code 1 is an error, even when quiet."""
-    from coral_action.report.text import limit_sentence
-
-    for model in report.models:
-        for limit in model.limits:
-            if not limit.passed:
-                echo(f"error: {model.name}: {limit_sentence(limit, model)}", err=True)

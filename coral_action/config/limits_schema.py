@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated
 
@@ -41,6 +42,10 @@ class DropLimit(Section):
         description="The limit is exceeded only if the whole interval of this level lies above "
         "`max`: a loss that may be chance passes. Without it, the loss itself counts.",
     )
+
+    def exceeded_by(self, loss: float) -> bool:
+        """Whether a loss is above `max`: 95 % less 94 % is 1 point, by floats a bit more."""
+        return loss > self.max and not math.isclose(loss, self.max, rel_tol=1e-9)
 
 
 def _drop_from_number(value: object) -> object:

@@ -56,7 +56,8 @@ Files = tuple[str, list[str], list[str]]  # role, names, locations
 def _files(config: DataSection, paths: PathRules) -> Iterator[Files]:
     kind, value = config.source
     for role, path in _sources(kind, value):
-        yield from _found(role, path, _KINDS.get(kind), paths)
+        numbered = config.labels == "folders"
+        yield from _found(role, path, _KINDS.get(kind), paths, class_folders=numbered)
     if config.labels not in (None, "folders"):
         yield _one("labels", str(config.labels), paths)
     if config.class_names is not None:
@@ -80,7 +81,12 @@ def _sources(kind: str, value: Any) -> list[tuple[str, str]]:
 
 
 def _found(
-    role: str, value: str, suffixes: frozenset[str] | None, paths: PathRules
+    role: str,
+    value: str,
+    suffixes: frozenset[str] | None,
+    paths: PathRules,
+    *,
+    class_folders: bool = False,
 ) -> Iterator[Files]:
     if suffixes is None:
         yield _one(role, value, paths)
@@ -94,10 +100,10 @@ def _found(
         for location in locations:
             if not files.walked or os.path.islink(location):  # noqa: PTH114 - as FileSet.read
                 paths.resolve(location)  # raises where it leads out of the workspace
-    # A class folder without a file has a number, too: it moves those behind it.
-    if empty := sorted(set(files.folders) - set(files.groups)):
-        role += " " + sha256("\0".join(empty).encode()).hexdigest()
     yield role, list(files.paths), locations
+    if class_folders:  # one without files shifts the numbers of the classes after it
+        places = [str(files.base / folder) for folder in files.folders]
+        yield f"{role} folders", list(files.folders), places
     if named.is_file():
         yield _one(f"{role} list", value, paths)
 

@@ -7,9 +7,10 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from coral_action.config.download_schema import DownloadConfig
+from coral_action.config.downloads import downloads_of
 from coral_action.config.paths import DOWNLOAD
 from coral_action.config.schema import ModelConfig
 from coral_action.errors import ConfigError, CoralQuantizeError
@@ -33,13 +34,6 @@ class Fetched:
     def error_of(self, model: ModelConfig) -> CoralQuantizeError | None:
         """The first error among what a model needs."""
         return next((self.errors[n] for n in downloads_of(model) if n in self.errors), None)
-
-
-def downloads_of(model: ModelConfig) -> list[str]:
-    """The names after `download:` in all paths of a model, each once."""
-    texts = _texts(model.model_dump(mode="json"))
-    values = (text.removeprefix(DOWNLOAD) for text in texts if text.startswith(DOWNLOAD))
-    return list(dict.fromkeys(value.partition("/")[0].partition(":")[0] for value in values))
 
 
 def fetch(
@@ -109,12 +103,3 @@ def _share(file: Path, target: Path) -> None:
     except OSError:
         shutil.copyfile(file, target)
         target.chmod(0o444)
-
-
-def _texts(value: Any) -> Iterable[str]:
-    if isinstance(value, str):
-        yield value
-    for item in value.values() if isinstance(value, dict) else ():
-        yield from _texts(item)
-    for item in value if isinstance(value, list) else ():
-        yield from _texts(item)

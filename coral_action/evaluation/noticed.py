@@ -96,7 +96,9 @@ def too_few_samples(accuracy: Accuracy, limits: LimitsConfig) -> Iterator[Findin
     limit, metric = limits.accuracy_drop, accuracy.metrics[0]
     if limit is None or metric.interval is None or limit.confidence is not None:
         return
-    if metric.drop is not None and metric.interval[0] <= limit.max < metric.drop:
+    if metric.drop is None or limit.exceeded_by(metric.interval[0]):
+        return
+    if limit.exceeded_by(metric.drop):
         low, high = (_amount(metric, end) for end in metric.interval)
         yield Finding(
             "CQ404",

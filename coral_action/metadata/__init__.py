@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coral_action.metadata.describe import described
-from coral_action.metadata.embed import embed, has_metadata, label_text
+from coral_action.metadata.embed import embed, has_metadata, numbered_label_text
 from coral_action.metadata.schema import ImageInput, ModelDescription, TensorDescription
 
 __all__ = [
@@ -13,5 +13,5 @@ __all__ = [
     "described",
     "embed",
     "has_metadata",
-    "label_text",
+    "numbered_label_text",
 ]

@@ -10,6 +10,7 @@ the end (TFLite Metadata, "pack the associated files").
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zipfile
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ ENTRY = b"TFLITE_METADATA"
 # Fields of the table Model in schema.fbs (v3c); all but the version are offsets.
 _VERSION, _BUFFERS, _METADATA, _KNOWN_FIELDS = 0, 4, 6, 10
 _ALIGNMENT = 64
+_BEGINS_WITH_NUMBER = re.compile(r"\s*\d+[:\s]")
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # of a zip archive; the same bytes at any time
 
 
@@ -56,6 +58,16 @@ def has_metadata(content: bytes) -> bool:
 def label_text(labels: Sequence[str]) -> str:
     """A label file: one class a line, in the order of classes."""
     return "".join(f"{' '.join(label.split())}\n" for label in labels)
+
+
+def numbered_label_text(labels: Sequence[str]) -> str:
+    """A label file for pycoral and Frigate, which take a number that begins a line for the class.
+
+    So where a name begins with one, such as "2 euro", each line gets its own.
+    """
+    if not any(_BEGINS_WITH_NUMBER.match(label) for label in labels):
+        return label_text(labels)
+    return label_text([f"{number} {label}" for number, label in enumerate(labels)])
 
 
 class _Table:

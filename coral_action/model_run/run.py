@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from coral_action.children import CHILDREN
-from coral_action.config.schema import ModelConfig
+from coral_action.config.schema import Config, ModelConfig
 from coral_action.data import compare as compare_data
 from coral_action.data import diagnose as diagnose_data
 from coral_action.edgetpu import (
@@ -326,7 +326,7 @@ class ModelRun:
             )
         self.seconds["total"] = self.seconds.get("total", 0.0) + time.monotonic() - started
 
-    def report(self, ignored: frozenset[str]) -> ModelReport:
+    def report(self, whole: Config) -> ModelReport:
         """Everything so far, without the findings that coral.yml silences."""
         error = self.error
         findings = [*self.findings, *(error.findings if error else ())]
@@ -344,12 +344,12 @@ class ModelRun:
             and ErrorData(
                 kind=error.kind, message=error.message, hint=error.hint, topic=error.topic
             ),
-            findings=[finding_data(f) for f in findings if f.id not in ignored],
+            findings=[finding_data(f) for f in findings if f.id not in whole.ignore],
             limits=limits,
             files=FileData(**self.files),
             seconds={stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
             reproduce=self._reproduce(),
-            config_sha256=model_hash(self.config, ignored),
+            config_sha256=model_hash(self.config, whole),
             from_cache=[stage for stage in self.kept.found if stage != "conversion"] or None,
             **self.sections,
         )

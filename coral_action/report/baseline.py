@@ -36,12 +36,18 @@ def with_baseline(report: Report, baseline: Report) -> Report:
 def compare(report: Report, baseline: Report) -> Comparison:
     """Every figure of every model that both have, and the models that only one has."""
     before = {model.name: model for model in baseline.models}
-    names = {model.name for model in report.models}
+    # A run of some models, such as a job of a matrix: the others are in its coral.yml all the same.
+    names = {model.name for model in report.models} | _configured(report)
+    known = before.keys() | _configured(baseline)
     return Comparison(
         models=[_compare(m, before[m.name]) for m in report.models if m.name in before],
-        added=[m.name for m in report.models if m.name not in before],
+        added=[m.name for m in report.models if m.name not in known],
         removed=[m.name for m in baseline.models if m.name not in names],
     )
+
+
+def _configured(report: Report) -> set[str]:
+    return set(report.config.models) if report.config else set()
 
 
 def _compare(now: ModelReport, before: ModelReport) -> ModelComparison:
@@ -177,6 +183,8 @@ def moved_operators(
     """
     if now is None or before is None:
         return [], []
+    if not before.operators and before.cpu + before.edge_tpu:
+        return [], []  # a long report is kept in a check run without them
     old_names, new_names = ([o.name for o in p.operators] for p in (before, now))
     to_cpu: list[MovedOperator] = []
     to_edge_tpu: list[MovedOperator] = []

@@ -39,7 +39,7 @@ def _drop(limit: DropLimit | None, accuracy: AccuracyData | None) -> list[LimitD
     confidence = None
     if limit.confidence is not None and metric.interval is not None:
         value, confidence = metric.interval[0], metric.confidence
-    passed = value <= limit.max
+    passed = not limit.exceeded_by(value)
     return [
         LimitData(
             name="accuracy_drop", limit=limit.max, value=value, passed=passed, confidence=confidence

@@ -35,6 +35,7 @@ _FIGURES = {
     "edge_tpu.latency_ms": "estimated latency",
     "accuracy.agreement": "agreement of float and int8",
 }
+_LARGE = 1e9  # a number from here on is shown with an exponent
 NOISE_P = 0.05  # a change that chance alone makes at least this often counts as noise
 
 
@@ -53,7 +54,7 @@ def size(count: float | None) -> str:
         return ""
     if abs(count) < 1024:
         return f"{count:.0f} B"
-    if abs(count) < 1024 * 1024:
+    if round(abs(count) / 1024, 1) < 1024:
         return f"{count / 1024:.1f} KiB"
     return f"{count / (1024 * 1024):.2f} MiB"
 
@@ -74,12 +75,20 @@ def size_change(sizes: SizeData) -> str:
 
 def percent(fraction: float) -> str:
     """A fraction from 0 to 1 as a percentage."""
-    return f"{fraction * 100:.2f} %"
+    return f"{_points(fraction)} %"
 
 
-def signed(value: float, form: str = ".2f") -> str:
-    """A difference with its sign, a real minus; ± where it rounds to nothing."""
-    shown = format(abs(value), form)
+def _points(fraction: float) -> str:
+    """Of 100; sums of floats that differ in their last digit alone are rounded alike."""
+    return f"{round(fraction * 100, 9):.2f}"
+
+
+def signed(value: float, form: str | None = ".2f") -> str:
+    """A difference with its sign, a real minus; ± where it rounds to nothing.
+
+    Without a form, it is a plain `number`.
+    """
+    shown = number(abs(value)) if form is None else format(abs(value), form)
     if not float(shown.replace(",", "")):
         return "±" + shown
     return ("+" if value > 0 else "−") + shown  # noqa: RUF001
@@ -87,7 +96,13 @@ def signed(value: float, form: str = ".2f") -> str:
 
 def number(value: float) -> str:
     """A plain number with four digits that count."""
-    return f"{value:.4g}"
+    return _digits(value, 4)
+
+
+def _digits(value: float, count: int) -> str:
+    """So many digits that count, and all of those before the point: 0.68, 7.1, 123."""
+    shown = f"{value:.{count}g}"
+    return f"{value:.0f}" if "e+" in shown and abs(value) < _LARGE else shown
 
 
 def one(metric: MetricData, value: float | None) -> str:
@@ -103,7 +118,7 @@ def from_to(metric: MetricData) -> str:
         return f"{one(metric, None)} → {one(metric, metric.int8_value)}"
     if metric.unit == "value":
         return f"{number(metric.float_value)} → {number(metric.int8_value)}"
-    return f"{metric.float_value * 100:.2f} → {metric.int8_value * 100:.2f} %"
+    return f"{_points(metric.float_value)} → {_points(metric.int8_value)} %"
 
 
 def change(metric: MetricData) -> str:
@@ -111,7 +126,7 @@ def change(metric: MetricData) -> str:
     if metric.drop is None:
         return ""
     sign = -1 if metric.higher_is_better else 1
-    return signed(sign * metric.drop, ".2f" if metric.unit == "fraction" else ".4g")
+    return signed(sign * metric.drop, ".2f" if metric.unit == "fraction" else None)
 
 
 def interval(metric: MetricData) -> str:
@@ -119,7 +134,7 @@ def interval(metric: MetricData) -> str:
     if metric.interval is None:
         return ""
     sign = -1 if metric.higher_is_better else 1
-    form = ".2f" if metric.unit == "fraction" else ".4g"
+    form = ".2f" if metric.unit == "fraction" else None
     low, high = sorted(sign * end for end in metric.interval)
     return f"{signed(low, form)} to {signed(high, form)}"
 
@@ -165,8 +180,12 @@ def latency(edge_tpu: EdgeTpuData | None) -> str:
     if edge_tpu is None or edge_tpu.latency_ms is None:
         return ""
     low, high = edge_tpu.latency_low_ms, edge_tpu.latency_high_ms
-    between = f" ({low:.2g} to {high:.2g})" if low is not None and high is not None else ""
-    return f"about {edge_tpu.latency_ms:.2g} ms{between}"
+    between = (
+        f" ({_digits(low, 2)} to {_digits(high, 2)})"
+        if low is not None and high is not None
+        else ""
+    )
+    return f"about {_digits(edge_tpu.latency_ms, 2)} ms{between}"
 
 
 def quantization_steps(how: QuantizationData) -> str:
@@ -193,10 +212,7 @@ def limit_value(limit: LimitData, value: float, model: ModelReport) -> str:
         return size(value)
     if limit.name != "accuracy_drop":
         return f"{value:g}"
-    metrics = model.accuracy.metrics if model.accuracy else []
-    if metrics and metrics[0].unit == "value":
-        return number(value)
-    return f"{value:.2f} points"
+    return f"{value:.2f} points" if _in_points(model) else number(value)
 
 
 def limit_sentence(limit: LimitData, model: ModelReport) -> str:
@@ -204,7 +220,9 @@ def limit_sentence(limit: LimitData, model: ModelReport) -> str:
     name, value, most = _limit_words(limit, model)
     if limit.value is None:
         return f"{name} {value}, the limit is {most}: there is no float model to hold int8 against"
-    fact = f"{value} {name}" if limit.name == "cpu_operators" else f"{name} is {value}"
+    fact = f"{name} is {value}"
+    if limit.name == "cpu_operators":
+        fact = f"{plural(int(limit.value), 'operator')} on the CPU"
     return f"{fact}, the limit is {most}"
 
 
@@ -217,9 +235,28 @@ def limit_item(limit: LimitData, model: ModelReport) -> str:
 def _limit_words(limit: LimitData, model: ModelReport) -> tuple[str, str, str]:
     name = LIMIT_NAMES.get(limit.name, limit.name.replace("_", " "))
     value = "unknown" if limit.value is None else limit_value(limit, limit.value, model)
+    most = limit_value(limit, limit.limit, model)
+    if limit.name == "accuracy_drop" and limit.limit != round(limit.limit, 2):
+        most = _exact(limit, limit.limit, model)  # as it was written
+    if limit.value is not None and not limit.passed and value == most:
+        value, most = (_exact(limit, side, model) for side in (limit.value, limit.limit))
     if limit.confidence is not None:  # the lower end of an interval
         value = f"at least {value} ({limit.confidence * 100:g} %)"
-    return name, value, limit_value(limit, limit.limit, model)
+    return name, value, most
+
+
+def _exact(limit: LimitData, value: float, model: ModelReport) -> str:
+    """A limit's value where rounding would hide that it is above the limit."""
+    if limit.name == "int8_size":
+        return f"{value:,.0f} B"
+    fine = f"{value:.6g}{' points' if _in_points(model) else ''}"
+    return max(limit_value(limit, value, model), fine, key=len)
+
+
+def _in_points(model: ModelReport) -> bool:
+    """Whether the drop that is limited is in percentage points, not in its metric's unit."""
+    metrics = model.accuracy.metrics if model.accuracy else []
+    return not metrics or metrics[0].unit == "fraction"
 
 
 def _from_cache(model: ModelReport) -> str:
@@ -312,7 +349,7 @@ def figure(item: Change, value: float | None) -> str:
         "count": lambda: f"{value:,.0f}",
         "percent": lambda: percent(value),
         "points": lambda: f"{signed(value)} points",
-        "ms": lambda: f"{value:.3g} ms",
+        "ms": lambda: f"{_digits(value, 3)} ms",
         "db": lambda: f"{value:.1f} dB",
     }.get(item.kind)
     return shown() if shown else number(value)

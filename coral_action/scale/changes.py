@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
-from coral_action.config.paths import PathRules
+from coral_action.config.paths import DOWNLOAD, PathRules
 from coral_action.config.schema import Config, ModelConfig
 from coral_action.errors import UsageError
 from coral_action.provenance import model_hash, sha256_of_source, tool_versions
@@ -86,24 +86,41 @@ def unchanged(
     if baseline.versions != tool_versions():
         return frozenset()
     before = {model.name: model for model in baseline.models}
-    return frozenset(
+    same = frozenset(
         model.name
         for model in config.models
         if model.name in before
-        and _same(model, before[model.name], config.ignore, compiled=compiled)
+        and _same(model, before[model.name], config, compiled=compiled)
         and not _touched(model, paths, changes)
-        and before[model.name].source.sha256 == sha256_of_source(model.source, paths)
+        and same_source(model, before[model.name], paths)
     )
+    # What is compiled together shares the chip's memory: one that changed changes all of them.
+    made = {model.edge_tpu.group for model in config.models if model.name not in same} - {None}
+    together = made if compiled is not False else set()
+    return same - {model.name for model in config.models if model.edge_tpu.group in together}
+
+
+def same_source(model: ModelConfig, before: ModelReport, paths: PathRules) -> bool:
+    """Whether the model's files are those of an earlier report.
+
+    A download has its SHA-256 in coral.yml, which `model_hash` holds, and need not be here.
+
+    Raises:
+        ConfigError, ModelError: as `sha256_of_source`.
+    """
+    if model.source.startswith(DOWNLOAD):
+        return True
+    return before.source.sha256 == sha256_of_source(model.source, paths)
 
 
 def _same(
-    model: ModelConfig, before: ModelReport, ignored: list[str], *, compiled: bool | None
+    model: ModelConfig, before: ModelReport, config: Config, *, compiled: bool | None
 ) -> bool:
     origin = before.placement and before.placement.origin
     return (
         before.status != "failed"
         and before.shard is None
-        and before.config_sha256 == model_hash(model, ignored)
+        and before.config_sha256 == model_hash(model, config)
         and (compiled is None or origin == ("compiler" if compiled else "predicted"))
     )
 

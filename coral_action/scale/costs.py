@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from coral_action.report.model import ModelReport
 _MODEL_SECONDS, _MODEL_SECONDS_PER_MIB = 4.0, 2.0
 _SAMPLE_SECONDS, _SAMPLE_SECONDS_PER_MIB = 0.001, 0.0005
 _MIB = 2**20
+_MAKING_STAGES = ("loading", "quantization", "compilation")  # as a report times them
 # Of a file that holds many samples, such as an .npz or a TFRecord, only its size is known here.
 _BYTES_PER_PACKED_SAMPLE = 100_000
 _PACKED = (".npz", ".npy", ".csv", ".tfrecord", ".tfrecords", ".gz")
@@ -54,9 +56,9 @@ def cost_of(model: ModelConfig, paths: PathRules, before: ModelReport | None) ->
         ConfigError: if a path leaves the workspace.
     """
     samples = _sample_count(model.evaluation, paths) if model.evaluation else 0
-    if before is not None and before.status != "failed" and before.seconds.get("total"):
+    if before is not None and _was_made(before):
         evaluation = before.seconds.get("evaluation", 0.0)
-        making = max(before.seconds["total"] - evaluation, 0.0)
+        making = _making(before.seconds)
         counted = before.accuracy.samples if before.accuracy else 0
         if counted and samples:
             evaluation *= samples / counted
@@ -69,6 +71,17 @@ def cost_of(model: ModelConfig, paths: PathRules, before: ModelReport | None) ->
         samples,
         measured=False,
     )
+
+
+def _was_made(before: ModelReport) -> bool:
+    """Whether its times are those of the work: what comes from a cache takes none."""
+    return before.status != "failed" and not before.from_cache and bool(before.seconds.get("total"))
+
+
+def _making(seconds: Mapping[str, float]) -> float:
+    """What one job takes to make a model; the total of a merged report is that of all shards."""
+    stages = [seconds[stage] for stage in _MAKING_STAGES if stage in seconds]
+    return sum(stages) if stages else max(seconds["total"] - seconds.get("evaluation", 0.0), 0.0)
 
 
 def _sample_count(evaluation: EvaluationConfig, paths: PathRules) -> int:

@@ -138,7 +138,7 @@ def _failed(
     model = known or ModelReport(
         name=name, status="failed", source=SourceData(path=planned.source if planned else "")
     )
-    reason = ErrorData(kind=error.kind, message=error.message, hint=error.hint)
+    reason = ErrorData(kind=error.kind, message=error.message, hint=error.hint, topic=error.topic)
     return model.model_copy(
         update={"status": "failed", "error": reason, "shard": None, "files": FileData()}
     )

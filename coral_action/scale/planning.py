@@ -8,9 +8,10 @@ from coral_action.config.lines import ModelLines
 from coral_action.config.paths import PathRules
 from coral_action.config.schema import Config, ModelConfig
 from coral_action.errors import CoralQuantizeError
-from coral_action.provenance import config_hash, model_hash, sha256_of_source
+from coral_action.provenance import config_hash, model_hash
 from coral_action.report.model import ModelReport, Report
 from coral_action.scale.balance import Bundle, Unit, share_out
+from coral_action.scale.changes import same_source
 from coral_action.scale.costs import Cost, cost_or_nothing
 from coral_action.scale.plan_file import Job, Plan, PlannedModel
 
@@ -79,10 +80,10 @@ def _changed(
     model: ModelConfig, config: Config, paths: PathRules, before: ModelReport | None
 ) -> bool:
     """Whether its source or its part of coral.yml differs from the baseline's."""
-    if before is None or before.config_sha256 != model_hash(model, config.ignore):
+    if before is None or before.config_sha256 != model_hash(model, config):
         return True
     try:
-        return before.source.sha256 != sha256_of_source(model.source, paths)
+        return not same_source(model, before, paths)
     except CoralQuantizeError:
         return True
 

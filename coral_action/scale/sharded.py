@@ -124,7 +124,9 @@ def _again(piece: Piece, shard: ShardData) -> CoralQuantizeError:
     error = piece.model.error
     assert error is not None  # noqa: S101 - seen to by the caller
     kind = error_classes().get(error.kind, MergeError)
-    return kind(f"shard {shard.index}/{shard.count}: {error.message}", hint=error.hint)
+    return kind(
+        f"shard {shard.index}/{shard.count}: {error.message}", hint=error.hint, topic=error.topic
+    )
 
 
 def _in_order(base: ModelReport, found: list[FindingData]) -> list[FindingData]:

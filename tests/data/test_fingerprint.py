@@ -108,6 +108,15 @@ def test_an_empty_class_folder_counts(folder: Path) -> None:
     assert found(folder, section) not in (before, changed)
 
 
+def test_class_folders_without_files_count(folder: Path) -> None:
+    """The classes after one have other numbers, where folders number them."""
+    numbered, listed = {"images": "images", "labels": "folders"}, BASE
+    before = found(folder, numbered), found(folder, listed)
+    (folder / "images/bird").mkdir()
+    assert found(folder, numbered) not in (None, before[0])
+    assert found(folder, listed) == before[1]
+
+
 def test_swapped_contents_are_a_change(folder: Path) -> None:
     before = found(folder, BASE)
     one, two = folder / "images/cat/1.png", folder / "images/dog/2.png"

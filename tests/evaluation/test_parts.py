@@ -27,6 +27,8 @@ from coral_action.evaluation.result import (
 from coral_action.evaluation.stored import OutputWriter, StoredOutputs
 from coral_action.evaluation.summary import output_errors
 from coral_action.evaluation.thumbnails import thumbnail
+from coral_action.report.build import accuracy_data
+from coral_action.report.limits import check_limits
 from coral_action.workers import worker_count
 
 
@@ -190,6 +192,16 @@ def test_finding_of_too_few_samples() -> None:
     assert ids(accuracy(1.5), limits) == ["CQ404"]
     assert ids(accuracy(0.5), limits) == []  # within the limit
     assert ids(accuracy(4.0), limits) == []  # certainly above
+
+
+@pytest.mark.parametrize(("correct", "passed"), [(94, True), (93, False)])
+def test_a_loss_that_is_the_limit_passes(correct: int, passed: bool) -> None:
+    """95 of 100 less 94 of 100 is 1 point, by floats 1.0000000000000009."""
+    limits = LimitsConfig.model_validate({"accuracy_drop": 1.0})
+    found = accuracy(0, metrics=(Metric("top1", 0.95, correct / 100, interval=(-2.0, 4.0)),))
+    (limit,) = check_limits(limits, sizes=None, placement=None, accuracy=accuracy_data(found))
+    assert limit.passed is passed
+    assert ids(found, limits) == ([] if passed else ["CQ404"])
 
 
 def test_finding_of_a_float_model_that_is_no_better_than_chance() -> None:

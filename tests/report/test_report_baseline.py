@@ -35,6 +35,29 @@ def test_models_added_and_removed() -> None:
     assert comparison.removed == ["retired_model"]
 
 
+def test_models_that_were_not_asked_for_are_neither_new_nor_gone() -> None:
+    """A job of a matrix runs some of the models of coral.yml."""
+    config = {"sha256": "c" * 64, "models": [samples.good()["name"], samples.exceeded()["name"]]}
+    whole = samples.report_of(samples.good(), samples.exceeded())
+    part = samples.report_of(samples.good())
+    whole, part = (
+        Report.from_data({**report.to_json(), "config": config}) for report in (whole, part)
+    )
+    for now, before in ((part, whole), (whole, part)):
+        comparison = compare(now, before)
+        assert comparison.added == comparison.removed == []
+    assert compare(samples.report_of(samples.good()), whole).removed == [samples.exceeded()["name"]]
+
+
+def test_a_baseline_without_operators_says_nothing_of_where_they_moved() -> None:
+    """A check run keeps a long report without them."""
+    now = samples.report_of(samples.exceeded()).models[0].placement
+    assert now is not None
+    assert now.cpu
+    before = now.model_copy(update={"operators": []})
+    assert moved_operators(now, before) == ([], [])
+
+
 def test_every_figure_is_compared() -> None:
     found = changes(samples.good(), samples.good())
     assert set(found) == {

@@ -49,6 +49,18 @@ def test_policy_allows_the_one_script_by_its_hash() -> None:
     assert "unsafe-eval" not in policy
 
 
+def test_it_says_why_a_calibrator_was_chosen() -> None:
+    how = samples.good()["quantization"] | {
+        "why": "it is the best",
+        "rewrites": ["`GELU` in parts"],
+    }
+    said = "".join(
+        Page(html.render(samples.report_of(samples.good() | {"quantization": how}))).all_text
+    )
+    assert "it is the best" in said
+    assert "GELU in parts" in said
+
+
 def test_the_essentials_are_there_without_a_script(page: Page) -> None:
     said = " ".join("".join(page.all_text).split())
     for words in (

@@ -9,9 +9,10 @@ import report_samples as samples
 from comment_page import to_html
 from rendered import Page
 
-from coral_action.report import markdown
+from coral_action.report import markdown, text
 from coral_action.report.fit import COMMENT, Block, Budget, Cost, choose
 from coral_action.report.model import Report
+from coral_action.report.sections import EdgeTpuData
 
 
 def rows_of(text: str) -> list[str]:
@@ -179,6 +180,58 @@ def test_frame_of_an_owner_is_saved_with_its_last_block() -> None:
     blocks = [Block("x" * 9, (1,), "a", 0), Block("x" * 9, (2,), "b", 1)]
     kept, _ = choose(blocks, Budget(60, 10**9), Cost(), lambda _: Cost(50, 50))
     assert kept == {1}
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "value", "words"),
+    [
+        ("cpu_operators", 0, 1, "1 operator on the CPU, the limit is 0"),
+        ("cpu_operators", 1, 1200, "1,200 operators on the CPU, the limit is 1"),
+        ("int8_size", 65_536, 65_546, "int8 size is 65,546 B, the limit is 65,536 B"),
+        ("int8_size", 65_536, 99_999, "int8 size is 97.7 KiB, the limit is 64.0 KiB"),
+        ("accuracy_drop", 1, 1.004, "accuracy drop is 1.004 points, the limit is 1.00 points"),
+        ("accuracy_drop", 0.125, 0.2, "accuracy drop is 0.20 points, the limit is 0.125 points"),
+    ],
+)
+def test_a_limit_is_not_rounded_to_what_exceeds_it(
+    name: str, most: float, value: float, words: str
+) -> None:
+    model = samples.exceeded() | {"limits": [samples.limit(name, most, value)]}
+    (found,) = samples.report_of(model).models
+    assert text.limit_sentence(found.limits[0], found) == words
+
+
+@pytest.mark.parametrize(
+    ("latency", "words"),
+    [
+        (1.74, "about 1.7 ms (0.7 to 7)"),
+        (99.6, "about 100 ms (40 to 398)"),
+        (123.4, "about 123 ms (49 to 494)"),
+    ],
+)
+def test_no_exponent_in_a_latency(latency: float, words: str) -> None:
+    chip = EdgeTpuData(
+        latency_ms=latency, latency_low_ms=latency / 2.5, latency_high_ms=latency * 4
+    )
+    assert text.latency(chip) == words
+
+
+def test_fractions_that_differ_in_their_last_digit_read_alike() -> None:
+    model = samples.good()
+    metric = samples.metric("recall", 0.9187500000000001, 0.9187499999999998) | {"drop": 0.0}
+    model["accuracy"] = model["accuracy"] | {"metrics": [metric]}
+    (found,) = samples.report_of(model).models
+    assert text.accuracy(found) == "recall 91.88 → 91.88 % (±0.00)"
+    assert text.percent(0.9187499999999998) == "91.88 %"
+
+
+def test_numbers_and_sizes_are_rounded_within_their_unit() -> None:
+    assert [text.number(value) for value in (12_345.6, 0.25, 1e30)] == ["12346", "0.25", "1e+30"]
+    assert [text.size(count) for count in (1023, 1024, 2**20 - 1)] == [
+        "1023 B",
+        "1.0 KiB",
+        "1.00 MiB",
+    ]
 
 
 def test_an_empty_report_renders() -> None:

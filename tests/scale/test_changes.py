@@ -13,7 +13,7 @@ from coral_action.config.paths import PathRules
 from coral_action.errors import UsageError
 from coral_action.provenance import model_hash, sha256_of, tool_versions
 from coral_action.report.model import Report
-from coral_action.scale import Changes, carry_over, find_changes, unchanged
+from coral_action.scale import Changes, carry_over, find_changes, make_plan, unchanged
 
 CONFIG = """\
 version: 1
@@ -79,8 +79,13 @@ def report(project: Path) -> Report:
         {
             "name": model.name,
             "status": "ok",
-            "source": {"path": model.source, "sha256": sha256_of(project / model.source)},
-            "config_sha256": model_hash(model, config.ignore),
+            "source": {
+                "path": model.source,
+                "sha256": ""
+                if model.source.startswith("download:")
+                else sha256_of(project / model.source),
+            },
+            "config_sha256": model_hash(model, config),
             "placement": {
                 "origin": "predicted",
                 "edge_tpu": 1,
@@ -289,3 +294,47 @@ def _markdown(whole: Report) -> str:
     from coral_action.report import markdown
 
     return markdown.render(whole)
+
+
+DOWNLOADED = """\
+version: 1
+downloads:
+  net: {url: https://example.org/net.keras, sha256: %s}
+  data: {url: https://example.org/data.npy, sha256: %s}
+models:
+  - {name: a, source: "download:net", calibration: {npy: "download:data"}}
+  - {name: b, source: models/a.keras, calibration: {npy: "download:data"}}
+  - {name: d, source: d.tflite, calibration: {npz: linked/d.npz}}
+"""
+
+
+def test_downloads_count_by_their_sha256(project: Path) -> None:
+    """They need not be here; which file a name stands for is said beside the models."""
+    path = project / "coral.yml"
+    path.write_text(DOWNLOADED % ("a" * 64, "b" * 64))
+    before = report(project)
+    assert same(project, before) == "abd"
+    plan = make_plan(load_config(path), PathRules(project), baseline=before, max_jobs=2, shortest=0)
+    assert not any(model.changed for model in plan.models)
+    path.write_text(DOWNLOADED % ("a" * 64, "c" * 64))
+    assert same(project, before) == "d"
+    path.write_text(DOWNLOADED % ("c" * 64, "b" * 64))
+    assert same(project, before) == "bd"
+
+
+def test_what_is_compiled_together_is_carried_over_together(project: Path) -> None:
+    """A compiled model has what the others of its group leave of the chip's memory."""
+    path = project / "coral.yml"
+    text = CONFIG.replace("    source: models", "    edge_tpu: {group: pair}\n    source: models")
+    path.write_text(text)
+    (project / "models" / "b" / "saved_model.pb").write_text("changed")
+    before = report(project)
+    compiled = [
+        model.model_copy(
+            update={"placement": model.placement.model_copy(update={"origin": "compiler"})}
+        )
+        for model in before.models
+        if model.placement
+    ]
+    assert same(project, before) == "ad"  # a prediction looks at each model alone
+    assert same(project, before.model_copy(update={"models": compiled}), compiled=True) == "d"

@@ -271,6 +271,30 @@ def test_the_command_writes_all_reports(tmp_path: Path) -> None:
     assert "top1" in done.output
 
 
+def test_quiet_says_why_the_exit_code_is_not_0(tmp_path: Path) -> None:
+    above = {"name": "int8_size", "limit": 2048, "value": 9216, "passed": False}
+    job = tmp_path / "job"
+    write(job, model("a", job, status="limit_exceeded", limits=[above]), failed("b"))
+    words = ["merge", str(job), "--output", str(tmp_path / "out"), "--quiet"]
+    done = CliRunner().invoke(cli, words, obj=Settings(), standalone_mode=False)
+    assert done.return_value == 3
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        "error: b: no such file",
+        "error: a: int8 size is 9.0 KiB, the limit is 2.0 KiB",
+    ]
+
+
+def test_an_error_keeps_its_section_of_the_troubleshooting(tmp_path: Path) -> None:
+    places = sharded(tmp_path, "1/2")
+    gone = failed("a", "2/2")
+    gone["error"]["topic"] = "no-such-file"
+    report, _ = joined(tmp_path / "out", *places, write(tmp_path / "gone", gone))
+    error = report.models[0].error
+    assert error is not None
+    assert error.topic == "no-such-file"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [("", "no report"), ("[]", "no report"), ('{"schema_version": 1}', "no report: tool")],

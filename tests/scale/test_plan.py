@@ -130,7 +130,7 @@ def report_before(project: Path, **seconds: float) -> Report:
             "name": model.name,
             "status": "ok",
             "source": {"path": model.source, "sha256": sha256_of(project / model.source)},
-            "config_sha256": model_hash(model, []),
+            "config_sha256": model_hash(model, config),
             "accuracy": {"samples": 500, "kernels": "xnnpack", "metrics": []},
             "seconds": {"evaluation": seconds[model.name], "total": seconds[model.name] + 10},
         }
@@ -138,6 +138,18 @@ def report_before(project: Path, **seconds: float) -> Report:
         if model.name in seconds
     ]
     return Report.from_data({"schema_version": 1, "tool": TOOLS, "models": models})
+
+
+def test_the_times_of_shards_and_of_a_cache(project: Path) -> None:
+    """Each shard may have made the model, and what was kept took no time."""
+    config, paths = load_config(project / "coral.yml"), PathRules(project)
+    before = report_before(project, a=60.0).models[0]
+    seconds = {"loading": 3.0, "quantization": 4.0, "evaluation": 60.0, "total": 60.0 + 10 * 8.0}
+    merged = cost_of(config.models[0], paths, before.model_copy(update={"seconds": seconds}))
+    assert merged.measured
+    assert merged.making == 7
+    kept = before.model_copy(update={"from_cache": ["loading", "quantization"]})
+    assert not cost_of(config.models[0], paths, kept).measured
 
 
 def test_costs_are_measured_or_estimated(project: Path) -> None:
